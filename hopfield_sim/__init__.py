@@ -1,0 +1,46 @@
+"""Statistical mechanics of associative memories: simulation and replica theory, side by side.
+
+Public names, each loaded on first use.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_MODULES = (
+    "dynamics",
+    "images",
+    "learning",
+    "models",
+    "observables",
+    "patterns",
+    "randomness",
+    "statistics",
+    "theory",
+)
+_NAMES = {
+    "Hopfield": "models.hopfield",
+    "Coupled": "models.coupled",
+    "Glauber": "dynamics",
+    "Metropolis": "dynamics",
+    "ZeroTemperature": "dynamics",
+    "little_energy": "dynamics",
+    "updated": "dynamics",
+    "Schedule": "simulation",
+    "simulate": "simulation",
+    "Sweep": "sweep",
+}
+
+__all__ = [*_MODULES, *_NAMES]
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    if name in _NAMES:
+        return getattr(import_module(f"{__name__}.{_NAMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return [*__all__, "__version__"]

@@ -1,0 +1,56 @@
+"""How one sweep is computed: one form a file, and the one door through which models call them.
+
+Each form is a function over arrays with the signature of its reference
+(`matrix, diagonal, spins, memory, key, lanes, kind, scale, bound, order, first_sweep, n_sweeps,
+flips`), changes spins, memory and flips in place, and gives the trajectory of its reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from hopfield_sim.randomness import Noise, Stream, limit
+
+
+def field_type(bound: float) -> np.dtype:
+    """int32 where fields of size up to `bound` (integer units) stay below the threshold limit."""
+    return np.dtype(np.int32 if bound < limit(np.int32) else np.int64)
+
+
+def advance(
+    form: Callable,
+    matrix: np.ndarray,
+    diagonal: np.ndarray,
+    spins: np.ndarray,
+    memory: np.ndarray,
+    noise: Noise,
+    stream: Stream,
+    unit: float,
+    first_sweep: int,
+    n_sweeps: int,
+) -> np.ndarray:
+    """Run `form` for sweeps first_sweep ... first_sweep + n_sweeps - 1; flips: int64 (lane,).
+
+    spins: int8 (lane, neuron) and memory: integers (lane, ...), changed in place. The thresholds'
+    scale is handed over in integer units, noise.scale / unit, as float32 (lane,).
+    """
+    flips = np.zeros(len(spins), np.int64)
+    scale = np.broadcast_to(np.float32(np.asarray(noise.scale, float) / unit), flips.shape)
+    form(
+        matrix,
+        diagonal,
+        spins,
+        memory,
+        stream.key,
+        stream.lanes,
+        noise.kind,
+        np.ascontiguousarray(scale),
+        limit(diagonal.dtype),
+        noise.order,
+        first_sweep,
+        n_sweeps,
+        flips,
+    )
+    return flips

@@ -1,0 +1,96 @@
+"""All neurons at once (Little): every decision of a step uses the state before it.
+
+One chain after another; same trajectories as `reference.step_patterns` and `step_couplings`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hopfield_sim.device import compiled
+from hopfield_sim.kernels.draws import fill_thresholds, fill_words
+from hopfield_sim.randomness import DYNAMICS, NONE
+
+
+@compiled
+def step_patterns(
+    patterns,
+    diagonal,
+    spins,
+    overlaps,
+    key,
+    lanes,
+    kind,
+    scale,
+    bound,
+    order,
+    first_sweep,
+    n_sweeps,
+    flips,
+):
+    """Steps in place over patterns, O(N P) each; arguments as `plain.sweep_patterns`."""
+    n_neurons, n_patterns = patterns.shape
+    words = np.empty(4 * ((n_neurons + 3) // 4), np.uint32)
+    theta = np.zeros(n_neurons, diagonal.dtype)
+    moved = np.empty(n_neurons, np.int64)
+    for lane in range(spins.shape[0]):
+        s = spins[lane]
+        m = overlaps[lane]
+        for sweep in range(first_sweep, first_sweep + n_sweeps):
+            if kind != NONE:
+                fill_words(words, key, DYNAMICS, lanes[lane], sweep)
+                fill_thresholds(theta, words, kind, scale[lane], bound)
+            n_moved = 0
+            for i in range(n_neurons):
+                x = patterns[i]
+                field = diagonal.dtype.type(0)
+                for p in range(n_patterns):
+                    field = diagonal.dtype.type(field + np.int32(x[p]) * np.int32(m[p]))
+                if s[i] * field - diagonal[i] < theta[i]:
+                    moved[n_moved] = i
+                    n_moved += 1
+            for i in moved[:n_moved]:
+                s[i] = -s[i]
+                for p in range(n_patterns):
+                    m[p] += 2 * s[i] * patterns[i, p]
+            flips[lane] += n_moved
+
+
+@compiled
+def step_couplings(
+    couplings,
+    diagonal,
+    spins,
+    fields,
+    key,
+    lanes,
+    kind,
+    scale,
+    bound,
+    order,
+    first_sweep,
+    n_sweeps,
+    flips,
+):
+    """Steps in place over couplings, O(N) a flip; arguments as `couplings.sweep_couplings`."""
+    n_neurons = len(couplings)
+    words = np.empty(4 * ((n_neurons + 3) // 4), np.uint32)
+    theta = np.zeros(n_neurons, diagonal.dtype)
+    moved = np.empty(n_neurons, np.int64)
+    for lane in range(spins.shape[0]):
+        s = spins[lane]
+        h = fields[lane]
+        for sweep in range(first_sweep, first_sweep + n_sweeps):
+            if kind != NONE:
+                fill_words(words, key, DYNAMICS, lanes[lane], sweep)
+                fill_thresholds(theta, words, kind, scale[lane], bound)
+            n_moved = 0
+            for i in range(n_neurons):
+                if s[i] * h[i] - diagonal[i] < theta[i]:
+                    moved[n_moved] = i
+                    n_moved += 1
+            for i in moved[:n_moved]:
+                s[i] = -s[i]
+                for j in range(n_neurons):
+                    h[j] += 2 * s[i] * couplings[i, j]
+            flips[lane] += n_moved

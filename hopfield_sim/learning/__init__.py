@@ -1,0 +1,1 @@
+"""Learning rules: patterns in, a model out. One family a file."""
