@@ -1,4 +1,4 @@
-"""The projection (pseudo-inverse) rule: any linearly independent patterns become fixed points."""
+"""The projection (pseudo-inverse) rule: all patterns become fixed points, correlated or not."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ SELF_COUPLINGS = ("zero", "projection")
 def couplings(xi: np.ndarray, self_coupling: str = "zero") -> np.ndarray:
     """J = (1/N) sum_{mu nu} xi_i^mu (C^-1)_{mu nu} xi_j^nu, C_{mu nu} = (1/N) xi^mu . xi^nu.
 
-    J is the projector on the space that the patterns span: J xi^mu = xi^mu. Returns float64
-    (neuron, neuron), symmetric to the last bit.
+    J is the projector on the space that the patterns span: J xi^mu = xi^mu (for linearly dependent
+    patterns C^-1 is the pseudo-inverse). Returns float64 (neuron, neuron), symmetric to the last
+    bit.
 
-    xi: (pattern, neuron), linearly independent. self_coupling: "zero" clears the diagonal (larger
-    basins; xi_i h_i = 1 - J_ii), "projection" keeps it (J_ii is about alpha).
+    xi: (pattern, neuron). self_coupling: "zero" clears the diagonal (larger basins;
+    xi_i h_i = 1 - J_ii), "projection" keeps it (J_ii is about alpha).
 
-    Raises ValueError for linearly dependent patterns (always so for P > N).
+    Raises ValueError where the patterns span all N dimensions: J is then the unit matrix, which
+    holds every state and recalls none.
     Sources: Personnaz, Guyon, Dreyfus (1985); Kanter and Sompolinsky, PRA 35 (1987) 380.
     """
     if self_coupling not in SELF_COUPLINGS:
@@ -27,14 +29,15 @@ def couplings(xi: np.ndarray, self_coupling: str = "zero") -> np.ndarray:
             f"self_coupling={self_coupling!r} is unknown; allowed are 'zero' and 'projection'."
         )
     xi = patterns.checked(xi).astype(float)
-    # Q R of the patterns: J = Q Q^T needs no inverse and shows dependence as a small R_mu mu
-    q, r = np.linalg.qr(xi.T)
-    if xi.shape[0] > xi.shape[1] or np.abs(np.diag(r)).min() < 1e-9 * np.abs(np.diag(r)).max():
+    # the left singular vectors span what the patterns span: no inverse, no trouble with near ties
+    directions, sizes, _ = np.linalg.svd(xi.T, full_matrices=False)
+    kept = directions[:, sizes > sizes[0] * 1e-6]
+    if kept.shape[1] == xi.shape[1]:
         raise ValueError(
-            f"the {xi.shape[0]} patterns on {xi.shape[1]} neurons are linearly dependent, so the "
-            "projection rule is not defined; remove duplicates or store fewer patterns."
+            f"the {xi.shape[0]} patterns span all {xi.shape[1]} dimensions, so the projection rule "
+            "gives J = 1, which recalls nothing; store fewer patterns than neurons."
         )
-    matrix = q @ q.T
+    matrix = kept @ kept.T
     matrix = (matrix + matrix.T) / 2
     if self_coupling == "zero":
         np.fill_diagonal(matrix, 0)
