@@ -1,0 +1,20 @@
+"""What replica theory predicts, each theory in one file, each returning labelled arrays.
+
+Nothing here imports the simulation: theory must be able to disagree with it.
+Submodules are loaded on first use:
+`from hopfield_sim import theory; theory.hopfield.retrieval(alpha, temperature)`.
+"""
+
+from importlib import import_module
+
+__all__ = ["continuation", "hopfield", "labels", "quadrature"]
+
+
+def __getattr__(name):
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return list(__all__)
