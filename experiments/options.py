@@ -1,0 +1,96 @@
+"""What every experiment shares: its options, its plan (`--dry-run`) and how it starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    store: Path
+    """Zarr store of the results. Found again, it is resumed; made with other settings, refused."""
+    figure: Path
+    """Where the figure goes."""
+    seed: int = 1
+    """Seed of everything random."""
+    realisations: int = 8
+    """Independent sets of patterns; the error bars come from them."""
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    """Where kernels run. The numbers do not depend on it."""
+    scheduler: str | None = None
+    """Address of a running Dask scheduler (tcp://host:8786), or "threads"; none: local workers."""
+    workers: int | None = None
+    """Local worker processes; none: one for each core."""
+    dry_run: bool = False
+    """Only tell the visits, time, memory and files that it would take."""
+
+
+def recorded(settings: Options, axes: tuple[str, ...]) -> dict:
+    """What determines the numbers of a cell, for the store: no common option and no grid."""
+    common = {field.name for field in dataclasses.fields(Options)} | set(axes)
+    return {k: v for k, v in dataclasses.asdict(settings).items() if k not in common}
+
+
+def loads(alpha: tuple[float, ...], n_neurons: int) -> np.ndarray:
+    """The loads P/N that are simulated for the requested ones, each once, sorted: (alpha,).
+
+    Raises ValueError for a load that rounds to no pattern.
+    """
+    n_patterns = np.unique(np.rint(np.asarray(alpha, float) * n_neurons))
+    if n_patterns.size == 0 or not n_patterns.min() >= 1:
+        raise ValueError(
+            f"alpha={min(alpha, default=None)} is no pattern at N={n_neurons}; the smallest "
+            f"load is 1/N = {1 / n_neurons:g}. Raise alpha or --n-neurons."
+        )
+    return n_patterns / n_neurons
+
+
+def plan(n_cells: int, visits: float, example, bytes_a_worker: float, workers: int) -> str:
+    """The answer to --dry-run: what a sweep would take, from a timed sample on this machine.
+
+    example: a call without arguments that makes some visits and returns their number; timed after
+    a first call that compiles.
+    """
+    example()
+    begin = time.perf_counter()
+    made = example()
+    each = (time.perf_counter() - begin) / made
+    seconds = visits * each / workers
+    return "\n".join(
+        (
+            f"cells      {n_cells}, of which finished ones would be reused",
+            f"visits     {visits:.3g} attempted flips, about {each * 1e9:.0f} ns each here",
+            f"time       about {_duration(seconds)} on {workers} workers, plus the start",
+            f"memory     about {bytes_a_worker / 2**20:.0f} MiB a worker, plus 250 MiB of code",
+        )
+    )
+
+
+def _duration(seconds: float) -> str:
+    for length, name in ((3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds / length:.1f} {name}"
+    return f"{seconds:.0f} s"
+
+
+def started(settings_class, description: str):
+    """Settings from the command line; a wrong value ends with its sentence, not a traceback."""
+    import tyro
+
+    return tyro.cli(settings_class, description=description)
+
+
+def ended(work, *arguments) -> None:
+    """Run an experiment; bad input becomes one sentence on stderr and exit status 2."""
+    try:
+        work(*arguments)
+    except (ValueError, RuntimeError, FileNotFoundError, ModuleNotFoundError) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        sys.exit(2)

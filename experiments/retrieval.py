@@ -1,0 +1,181 @@
+"""Retrieval in the Hopfield network: the overlap over load and temperature, against RS theory.
+
+Simulated: networks of N neurons with P = alpha N random patterns, heat-bath (Glauber) dynamics at
+temperature T. Half of the replicas start in the first pattern, half in the pattern with 10 % of its
+neurons flipped; a cell counts as equilibrated when both starts agree. Drawn: the map of the
+overlap m over (alpha, T) with the replica-symmetric lines of Amit, Gutfreund and Sompolinsky over
+it, and slices with error bars. Printed: m against theory cell by cell, and a verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from experiments.options import Options, ended, loads, plan, recorded, started
+
+AXES = ("alpha", "temperature")
+_GRID_ALPHA = tuple(round(0.01 * k, 2) for k in range(1, 17))
+_GRID_TEMPERATURE = tuple(round(0.05 * k, 2) for k in (*range(1, 15), *range(16, 27, 2)))
+_MARGIN = 0.8  # share of the spinodal load up to which theory and simulation are compared
+_FEWEST_PATTERNS = 20  # below, P is not large as the theory assumes
+_FEWEST_WRONG = 10  # N x realisations x (1-m)/2; below, m is a count of rare events, not Gaussian
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Options):
+    store: Path = Path("results/retrieval.zarr")
+    figure: Path = Path("figures/retrieval.png")
+    n_neurons: int = 2000
+    """Neurons N."""
+    alpha: tuple[float, ...] = _GRID_ALPHA
+    """Loads P/N; each is rounded to a whole number of patterns."""
+    temperature: tuple[float, ...] = _GRID_TEMPERATURE
+    """Temperatures T in units of J."""
+    replicas: int = 4
+    """Replicas a cell: an even number, half from each start."""
+    warmup: int = 50
+    """Sweeps before the first measurement."""
+    samples: int = 50
+    """Measurements a replica."""
+    every: int = 2
+    """Sweeps between two measurements."""
+
+
+def schedule(settings: Settings):
+    """When a cell measures: `hopfield_sim.Schedule`."""
+    from hopfield_sim import Schedule
+
+    return Schedule(settings.warmup, settings.samples, settings.every)
+
+
+def cell(settings: Settings, seed, alpha: float, temperature: np.ndarray):
+    """One realisation at one load, all temperatures as lanes: Dataset over temperature."""
+    import xarray as xr
+
+    from hopfield_sim import Glauber, Hopfield, patterns, simulate, statistics
+
+    n_neurons = settings.n_neurons
+    xi = patterns.random(round(alpha * n_neurons), n_neurons, seed=seed)
+    starts = np.stack([xi[0], patterns.corrupt(xi[0], seed=seed, flip_fraction=0.1)])
+    run = simulate(
+        Hopfield(xi),
+        Glauber(tuple(temperature)),
+        start=np.tile(starts, (settings.replicas // 2, 1)),
+        schedule=schedule(settings),
+        n_replicas=settings.replicas,
+        seed=seed,
+        device=settings.device,
+    )
+    result = {}
+    for name in ("overlap", "energy", "replica_overlap", "residual_noise"):
+        if name in run:
+            mean = statistics.thermal(run[name])
+            result[name] = mean["mean"].assign_attrs(run[name].attrs)
+            long_name = f"Thermal standard error of: {run[name].attrs['long_name']}"
+            result[f"{name}_error"] = mean["error"].assign_attrs(long_name=long_name, units="1")
+    start = np.arange(settings.replicas) % 2
+    verdict = statistics.equilibration(run["overlap"], start)
+    result["equilibrated"] = verdict["equilibrated"]
+    result["r_hat"] = verdict["r_hat"]
+    return xr.Dataset(result).drop_vars(["n_neurons", "n_patterns", "alpha"], errors="ignore")
+
+
+def main(settings: Settings) -> None:
+    from hopfield_sim import Glauber, Sweep, device
+
+    Glauber(settings.temperature), schedule(settings)  # refuse what cannot be, before any work
+    if settings.replicas < 2 or settings.replicas % 2:
+        raise ValueError(f"--replicas {settings.replicas}: an even number >= 2 is needed.")
+    place = device.resolve(settings.device)
+    sweep = Sweep(
+        partial(cell, settings),
+        {"alpha": loads(settings.alpha, settings.n_neurons), "temperature": settings.temperature},
+        lanes=("temperature",),
+        realisations=settings.realisations,
+        seed=settings.seed,
+        title="Retrieval in the Hopfield network",
+        settings=recorded(settings, AXES),
+    )
+    if settings.dry_run:
+        print(_plan(settings, sweep))
+        return
+    found = sweep.run(
+        settings.store,
+        client=settings.scheduler,
+        workers=settings.workers,
+        provenance={"device": place},
+    )
+    report(found, settings)
+
+
+def report(found, settings: Settings) -> None:
+    """Table, verdict line and figure of a finished store."""
+    from analysis import comparison, phase_diagram
+    from hopfield_sim import theory
+
+    predicted = theory.hopfield.retrieval(found.alpha, found.temperature).m
+    scores = comparison.z_scores(found.overlap, predicted)
+    # one realisation that left the state, or still moves, spoils the mean of its cell
+    equilibrated = found.equilibrated.all("realisation")
+    print(comparison.table(scores, equilibrated, include=predicted.notnull()))
+    print(
+        f"({int(predicted.isnull().sum())} further cells have no retrieval state in RS theory; "
+        f"they are in {settings.store})"
+    )
+    title = (
+        f"Hopfield network, N = {settings.n_neurons}, {found.sizes['realisation']} sets of "
+        f"patterns, {settings.replicas} replicas; theory: Amit–Gutfreund–Sompolinsky (RS)"
+    )
+    figure = phase_diagram.retrieval(found, scores, title)
+    settings.figure.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(settings.figure, dpi=150)
+    print(f"figure: {settings.figure}")
+    print(comparison.verdict(scores, reasons=_left_out(found, predicted, settings.n_neurons)))
+
+
+def _left_out(found, predicted, n_neurons: int) -> dict:
+    """The cells that cannot test the theory, by reason: name -> bool over (alpha, temperature)."""
+    from hopfield_sim import theory
+
+    spinodal = theory.hopfield.spinodal_load(found.temperature)["alpha"]
+    wrong = n_neurons * found.sizes["realisation"] * (1 - predicted) / 2
+    return {
+        "without a retrieval state in theory": predicted.isnull(),
+        f"beyond {_MARGIN} of the spinodal load": found.alpha > _MARGIN * spinodal,
+        f"with fewer than {_FEWEST_PATTERNS} patterns": found.alpha * n_neurons < _FEWEST_PATTERNS,
+        f"with fewer than {_FEWEST_WRONG} wrong neurons in all": wrong < _FEWEST_WRONG,
+        "not equilibrated": ~found.equilibrated.all("realisation"),
+    }
+
+
+def _plan(settings: Settings, sweep) -> str:
+    from hopfield_sim import Glauber, Hopfield, device, patterns, updated
+
+    loads_ = sweep.axes["alpha"]
+    lanes = settings.replicas * len(settings.temperature)
+    sweeps = schedule(settings).sweeps
+    n_cells = len(loads_) * settings.realisations
+    xi = patterns.random(
+        round(float(np.median(loads_)) * settings.n_neurons), settings.n_neurons, 0
+    )
+    model = Hopfield(xi)
+    middle = float(np.median(settings.temperature))
+
+    def example():
+        updated(model, Glauber(middle), np.stack([xi[0]] * 4), sweeps=25)
+        return 4 * 25 * settings.n_neurons
+
+    largest = round(max(loads_) * settings.n_neurons)
+    a_worker = 8 * settings.n_neurons * largest + lanes * (5 * settings.n_neurons + 20 * largest)
+    workers = settings.workers or device.cores()
+    visits = float(n_cells * lanes * sweeps * settings.n_neurons)
+    files = f"{n_cells} x 11 chunks, about {n_cells * 11 * 0.5 / 1024:.1f} MiB, in {settings.store}"
+    return plan(n_cells, visits, example, a_worker, workers) + f"\nfiles      {files}"
+
+
+if __name__ == "__main__":
+    ended(main, started(Settings, __doc__))

@@ -1,0 +1,114 @@
+"""The experiments end to end, small: store, figure, verdict, and the sentences of refusal."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hopfield_sim.sweep import opened
+
+ROOT = Path(__file__).parents[1]
+SMALL = {
+    "retrieval": """--n-neurons 800 --alpha 0.05 0.06 --temperature 0.3 0.35 --replicas 4
+        --warmup 20 --samples 50 --realisations 3""",
+    "digits": "--n-patterns 2 4 --realisations 2",
+}
+
+
+def run(name, folder, *more, expect=0):
+    """One experiment on local threads, its store and figure in `folder`; what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"experiments.{name}", *SMALL[name].split()]
+        + ["--scheduler", "threads", "--store", f"{folder}/{name}.zarr"]
+        + ["--figure", f"{folder}/{name}.png", *more],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done.stdout if expect == 0 else done.stderr
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("retrieval")
+    return folder, run("retrieval", folder)
+
+
+def test_retrieval_ends_with_a_verdict_and_a_figure(finished):
+    folder, printed = finished
+    assert "mean z²" in printed.splitlines()[-1]
+    assert (folder / "retrieval.png").stat().st_size > 10_000
+    rows = [line.split() for line in printed.splitlines() if line.lstrip().startswith("0.0")]
+    assert len(rows) == 4 and {row[-1] for row in rows} <= {"yes", "no"}
+    found = opened(folder / "retrieval.zarr")
+    assert found.overlap.dims == ("alpha", "temperature", "realisation")
+    assert found.alpha.values.tolist() == [0.05, 0.06] and bool(found.done.all())
+    for name in found.data_vars:
+        assert found[name].attrs["long_name"] and found[name].attrs["units"], name
+    # inside the retrieval phase the pattern is held: m_RS > 0.97 in all four cells
+    assert float(found.overlap.min()) > 0.9
+    # RS energies are -0.495 to -0.487; its spread over patterns is sqrt(P/2)/N = 0.006
+    assert np.allclose(found.energy, -0.49, atol=0.03)
+
+
+def test_a_second_run_reuses_and_other_settings_are_refused(finished):
+    folder, printed = finished
+    before = {p: p.stat().st_mtime_ns for p in (folder / "retrieval.zarr").rglob("c/*")}
+    assert run("retrieval", folder) == printed
+    refusal = run("retrieval", folder, "--samples", "31", expect=2)
+    assert "samples" in refusal and "--store" not in refusal.split("error")[0]
+    assert "Traceback" not in refusal
+    assert before == {p: p.stat().st_mtime_ns for p in (folder / "retrieval.zarr").rglob("c/*")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--alpha", "0.0001"), "no pattern"),
+        (("--temperature", "-0.1"), "temperature"),
+        (("--replicas", "3"), "even number"),
+        (("--device", "gpu"), "no GPU kernels"),
+        (("--seed", "-1"), "seed"),
+        (("--realisations", "0"), "realisations"),
+        (("--temperature", "nan"), "finite number"),
+        (("--samples", "0"), "samples"),
+    ],
+)
+def test_wrong_input_ends_with_a_sentence(tmp_path, arguments, sentence):
+    printed = run("retrieval", tmp_path, *arguments, expect=2)
+    assert sentence in printed and printed.startswith("error: ")
+    assert "Traceback" not in printed
+    assert not list(tmp_path.iterdir())  # nothing was made
+
+
+def test_dry_run_only_tells(tmp_path):
+    for name in SMALL:
+        printed = run(name, tmp_path, "--dry-run")
+        for word in ("cells", "visits", "time", "memory", "files"):
+            assert word in printed
+    assert not list(tmp_path.iterdir())
+
+
+def test_digits_shows_what_projection_can(tmp_path):
+    printed = run("digits", tmp_path)
+    assert "verdict" in printed and (tmp_path / "digits.png").exists()
+    found = opened(tmp_path / "digits.zarr").load()
+    recalled = found.recalled.mean("realisation").sel(n_patterns=4)
+    # correlated digits: four are too many for the Hebb rule, few for the projection rule
+    assert recalled.sel(rule="projection") > recalled.sel(rule="hebb")
+
+
+@pytest.mark.skipif(
+    "HOPFIELD_SIM_IMAGES" not in os.environ,
+    reason="set HOPFIELD_SIM_IMAGES to a folder with mnist/ in IDX format to read real images",
+)
+def test_digits_from_a_folder_of_idx_files(tmp_path):
+    """Images of another size: MNIST, 28 x 28."""
+    run("digits", tmp_path, "--images", str(Path(os.environ["HOPFIELD_SIM_IMAGES"]) / "mnist"))
+    assert opened(tmp_path / "digits.zarr").recalled.shape == (2, 2, 2)
