@@ -166,17 +166,23 @@ def updated(
 
 
 def little_energy(model: Model, spins: np.ndarray, temperature: float) -> np.ndarray:
-    """H_T = -T sum_i ln 2 cosh(h_i / T), h_i with self-coupling: float64 (...).
+    """H_T = -T sum_i ln 2 cosh(h_i / T) - sum_i b_i s_i, h_i with self-coupling: float64 (...).
 
     The stationary law of Glauber dynamics with order "parallel" on symmetric couplings is
-    exp(-H_T / T). spins: (..., neuron) of +-1. T > 0, in units of J.
-    Raises ValueError for other temperatures.
-    Source: Peretto, Biol. Cybern. 50 (1984) 51.
+    exp(-H_T / T): with W(s -> t) = prod_i exp(t_i h_i(s) / T) / 2 cosh(h_i(s) / T) and
+    h = J s + b, the product exp(-H_T(s) / T) W(s -> t) is symmetric in s and t.
+
+    spins: (..., neuron) of +-1. T > 0, in units of J.
+    Raises ValueError for other temperatures, and for asymmetric couplings, whose law is unknown.
+    Source: Peretto, Biol. Cybern. 50 (1984) 51 (b = 0; the field's term derived as above).
     """
+    if not model.symmetric:
+        raise ValueError("asymmetric couplings have no energy, in synchronous dynamics neither.")
     if not (np.isfinite(temperature) and temperature > 0):
         raise ValueError(f"temperature={temperature!r}: the Little energy needs a finite T > 0.")
     h = model.field(spins) + model.self_couplings * np.asarray(spins)
-    return -temperature * np.logaddexp(h / temperature, -h / temperature).sum(axis=-1)
+    entropic = -temperature * np.logaddexp(h / temperature, -h / temperature).sum(axis=-1)
+    return entropic - (model.external_field * np.asarray(spins)).sum(axis=-1)
 
 
 def _checked_temperature(temperature):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +26,8 @@ def digits(threshold: float = 8) -> Images:
     """The 1797 handwritten digits of scikit-learn, 8 x 8 pixels: xi = +1 where pixel >= threshold.
 
     threshold: grey value in (0, 16]. Needs scikit-learn (`pip install hopfield-sim[digits]`; no
-    download: the images come with it). Raises ModuleNotFoundError without it.
+    download: the images come with it). Raises ModuleNotFoundError without it, ValueError for
+    another threshold.
     Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI (1998).
     """
     try:
@@ -36,7 +38,7 @@ def digits(threshold: float = 8) -> Images:
             "get it with: pip install 'hopfield-sim[digits]'"
         ) from missing
     data = load_digits()
-    return _binarised(data.images, data.target, threshold)
+    return _binarised(data.images, data.target, threshold, brightest=16)
 
 
 def folder(path: str | Path, threshold: float = 128, prefix: str = "") -> Images:
@@ -58,7 +60,7 @@ def folder(path: str | Path, threshold: float = 128, prefix: str = "") -> Images
         labels = idx(_single(path, f"{prefix}*labels-idx1-ubyte*"))
         if labels.shape != images.shape[:1]:
             raise ValueError(f"{path}: {len(images)} images but {labels.size} labels.")
-    return _binarised(images, labels, threshold)
+    return _binarised(images, labels, threshold, brightest=255)
 
 
 def idx(path: str | Path) -> np.ndarray:
@@ -72,7 +74,7 @@ def idx(path: str | Path) -> np.ndarray:
     if raw[:2] == b"\x1f\x8b":
         try:
             raw = gzip.decompress(raw)
-        except (EOFError, OSError) as broken:
+        except (EOFError, OSError, zlib.error) as broken:
             raise ValueError(f"{path}: damaged or cut-off gzip file ({broken}).") from broken
     if len(raw) < 4 or raw[:3] != b"\x00\x00\x08":
         raise ValueError(f"{path}: no IDX file of bytes (it must begin with 00 00 08).")
@@ -97,9 +99,13 @@ def _single(path: Path, name: str) -> Path:
     return found[0]
 
 
-def _binarised(images: np.ndarray, labels: np.ndarray | None, threshold: float) -> Images:
-    if not 0 < threshold <= 255:
-        raise ValueError(f"threshold={threshold!r} is not possible; it must lie in (0, 255].")
+def _binarised(
+    images: np.ndarray, labels: np.ndarray | None, threshold: float, brightest: int
+) -> Images:
+    if not 0 < threshold <= brightest:  # NaN fails too
+        raise ValueError(
+            f"threshold={threshold!r} is not possible; it must lie in (0, {brightest}]."
+        )
     flat = images.reshape(len(images), -1)
     known = np.full(len(images), -1) if labels is None else labels
     return Images(

@@ -114,7 +114,8 @@ def checked(patterns: np.ndarray) -> np.ndarray:
             f"patterns have shape {patterns.shape}; a 2-d array (pattern, neuron) with at least "
             "one pattern is needed (a single pattern xi goes in as xi[None, :])."
         )
-    as_float = patterns.astype(np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite: refused below
+        as_float = patterns.astype(np.float32)
     if not np.all(np.isfinite(as_float)):
         raise ValueError("patterns contain NaN or infinity; entries are +-1, 0 or small integers.")
     if np.any(as_float != np.rint(as_float)) or np.abs(as_float).max() > 32767:

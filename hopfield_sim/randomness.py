@@ -120,7 +120,7 @@ def key(seed: Seed, *coordinates: int) -> np.ndarray:
 
     Raises ValueError where a value is no integer in [0, 2^64).
     """
-    parts = (*seed, *coordinates) if isinstance(seed, Sequence) else (seed, *coordinates)
+    parts = (*words_of(seed), *coordinates)
     state = (np.uint64(STREAM_VERSION), np.uint64(len(parts)))
     for position, part in enumerate(parts):
         value = checked_seed(part)
@@ -129,6 +129,16 @@ def key(seed: Seed, *coordinates: int) -> np.ndarray:
         out = _philox(*block, domain, state[0] ^ domain, *state)
         state = out[0][0], out[1][0]
     return np.array(state, np.uint32)
+
+
+def words_of(seed: Seed) -> tuple[int, ...]:
+    """A seed as a tuple of plain integers: the seed alone, or with its coordinates.
+
+    Raises ValueError where a value is no integer in [0, 2^64).
+    """
+    if isinstance(seed, Sequence) and not isinstance(seed, str):
+        return tuple(checked_seed(part) for part in seed)
+    return (checked_seed(seed),)
 
 
 def checked_seed(seed: int) -> int:
@@ -240,8 +250,8 @@ def thresholds(u: np.ndarray, kind: int, scale: np.float32, dtype=np.int32) -> n
 
 
 def uniforms(u: np.ndarray) -> np.ndarray:
-    """(u>>8 + 1/2) / 2^24: float32 in the open interval (0, 1)."""
-    return (u >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24) + np.float32(2.0**-25)
+    """(floor(u / 2^9) + 1/2) / 2^23: float32 in the open interval (0, 1), exact."""
+    return ((u >> np.uint32(9)).astype(np.float32) + _HALF_UNIT) * np.float32(2.0**-23)
 
 
 def sites(u: np.ndarray, n_neurons: int) -> np.ndarray:

@@ -36,6 +36,7 @@ class Schedule:
                 raise ValueError(
                     f"{name}={value!r} is not possible; it must be an integer of at least {least}."
                 )
+            object.__setattr__(self, name, int(value))
 
     @property
     def sweeps(self) -> int:
@@ -83,7 +84,7 @@ def simulate(
     first_sweep = 0
     if isinstance(start, xr.Dataset):
         start, first_sweep, seed = _continued(start, seed)
-    seed = 0 if seed is None else seed
+    seed = (0,) if seed is None else randomness.words_of(seed)
     stream = dynamics.stream(model, rule, n_replicas, seed)
     spins = _started(model, start, stream, shape)
     memory = model.memory(spins)
@@ -133,7 +134,7 @@ def simulate(
             "settings": json.dumps(
                 {"order": rule.order, "schedule": asdict(schedule)}, sort_keys=True
             ),
-            "seed": json.dumps(seed),
+            "seed": json.dumps(seed if len(seed) > 1 else seed[0]),
             "stream_version": STREAM_VERSION,
             "sweeps": first_sweep + schedule.sweeps,
         },
@@ -159,8 +160,14 @@ def _continued(run: xr.Dataset, seed: Seed | None):
             "this run cannot be continued: its final spins were not kept; "
             "make it with simulate(..., keep_spins=True)."
         )
+    if run.attrs["stream_version"] != STREAM_VERSION:
+        raise ValueError(
+            f"this run was made with stream version {run.attrs['stream_version']} of the random "
+            f"numbers, this package has {STREAM_VERSION}: continued, it would be another run. Use "
+            "the package version that made it, or start anew from run['spins'].values."
+        )
     known = json.loads(run.attrs["seed"])
-    if seed is not None and json.loads(json.dumps(seed)) != known:
+    if seed is not None and randomness.words_of(seed) != randomness.words_of(known):
         raise ValueError(
             f"the run to be continued was made with seed {known}, not {seed}; leave seed out."
         )
@@ -195,9 +202,10 @@ def _coordinates(model, rule, schedule, n_replicas, first_sweep) -> dict:
 
     sweep = first_sweep + schedule.warmup + schedule.every * np.arange(1, schedule.samples + 1)
     several = np.ndim(rule.temperature) == 1
+    one = {"units": "1"}
     coordinates = {
-        "replica": np.arange(n_replicas),
-        "sample": np.arange(schedule.samples),
+        "replica": xr.Variable("replica", np.arange(n_replicas), {"long_name": "Replica"} | one),
+        "sample": xr.Variable("sample", np.arange(schedule.samples), {"long_name": "Sample"} | one),
         "sweep": xr.Variable("sample", sweep, {"long_name": "Sweeps done", "units": "1"}),
         "n_neurons": scalar(model.n_neurons, "Number of neurons N"),
         "temperature": xr.Variable(

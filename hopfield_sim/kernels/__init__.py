@@ -19,6 +19,12 @@ def field_type(bound: float) -> np.dtype:
     return np.dtype(np.int32 if bound < limit(np.int32) else np.int64)
 
 
+def narrowest(bound: float) -> np.dtype:
+    """int16, int32 or int64: the narrowest that holds integers of size up to `bound`."""
+    kinds = (np.int16, np.int32, np.int64)
+    return np.dtype(next(kind for kind in kinds if bound <= np.iinfo(kind).max))
+
+
 def advance(
     form: Callable,
     matrix: np.ndarray,
@@ -37,7 +43,8 @@ def advance(
     scale is handed over in integer units, noise.scale / unit, as float32 (lane,).
     """
     flips = np.zeros(len(spins), np.int64)
-    scale = np.broadcast_to(np.float32(np.asarray(noise.scale, float) / unit), flips.shape)
+    # beyond 1e30 every threshold is at its limit: infinite temperature, without an overflow
+    scale = np.minimum(np.asarray(noise.scale, float) / unit, 1e30).astype(np.float32)
     form(
         matrix,
         diagonal,
@@ -46,7 +53,7 @@ def advance(
         stream.key,
         stream.lanes,
         noise.kind,
-        np.ascontiguousarray(scale),
+        np.ascontiguousarray(np.broadcast_to(scale, flips.shape)),
         limit(diagonal.dtype),
         noise.order,
         first_sweep,

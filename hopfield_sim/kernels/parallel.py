@@ -30,6 +30,7 @@ def step_patterns(
 ):
     """Steps in place over patterns, O(N P) each; arguments as `plain.sweep_patterns`."""
     n_neurons, n_patterns = patterns.shape
+    wide = diagonal.dtype.type
     words = np.empty(4 * ((n_neurons + 3) // 4), np.uint32)
     theta = np.zeros(n_neurons, diagonal.dtype)
     moved = np.empty(n_neurons, np.int64)
@@ -43,9 +44,9 @@ def step_patterns(
             n_moved = 0
             for i in range(n_neurons):
                 x = patterns[i]
-                field = diagonal.dtype.type(0)
+                field = wide(0)
                 for p in range(n_patterns):
-                    field = diagonal.dtype.type(field + np.int32(x[p]) * np.int32(m[p]))
+                    field = wide(field + wide(x[p]) * wide(m[p]))
                 if s[i] * field - diagonal[i] < theta[i]:
                     moved[n_moved] = i
                     n_moved += 1

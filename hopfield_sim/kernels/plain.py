@@ -37,6 +37,7 @@ def sweep_patterns(
     integer units; bound: float32, `randomness.limit`; flips: int64 (lane,), counts added.
     """
     n_neurons, n_patterns = patterns.shape
+    wide = diagonal.dtype.type
     padded = 4 * ((n_neurons + 3) // 4)
     words = np.empty(padded, np.uint32)
     theta = np.empty(n_neurons, diagonal.dtype)
@@ -57,9 +58,9 @@ def sweep_patterns(
             for visit in range(n_neurons):
                 i = site_of_visit[visit]
                 x = patterns[i]
-                field = diagonal.dtype.type(0)
+                field = wide(0)
                 for p in range(n_patterns):
-                    field = diagonal.dtype.type(field + np.int32(x[p]) * np.int32(m[p]))
+                    field = wide(field + wide(x[p]) * wide(m[p]))
                 if s[i] * field - diagonal[i] < theta[visit]:
                     flipped += 1
                     s[i] = -s[i]

@@ -53,9 +53,9 @@ def diluted(xi: np.ndarray, n_inputs: int, seed: Seed, symmetric: bool = False) 
     """
     xi = patterns.checked(xi)
     n_patterns, n_neurons = xi.shape
-    if not 1 <= n_inputs <= n_neurons - 1:
+    if not isinstance(n_inputs, int | np.integer) or not 1 <= n_inputs <= n_neurons - 1:
         raise ValueError(
-            f"n_inputs={n_inputs} is not possible; a neuron can listen to 1 ... N-1 = "
+            f"n_inputs={n_inputs!r} is not possible; a neuron can listen to 1 ... N-1 = "
             f"{n_neurons - 1} others."
         )
     key = randomness.key(seed, n_neurons, n_patterns)

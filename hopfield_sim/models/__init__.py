@@ -24,6 +24,7 @@ class Model(Protocol):
     unit: fields and energies are `unit` times integers.
     self_couplings: J_ii, float64 (neuron,). They enter zero-temperature and synchronous dynamics
         only; asynchronous thermal rules follow energy differences.
+    external_field: b_i, float64 (neuron,), or 0.
     """
 
     n_neurons: int
@@ -32,6 +33,7 @@ class Model(Protocol):
     symmetric: bool
     unit: float
     self_couplings: np.ndarray
+    external_field: np.ndarray | float
 
     def energy(self, spins: np.ndarray, memory: np.ndarray | None = None) -> np.ndarray:
         """H, float64 (...); from the memory where it is given."""

@@ -15,6 +15,7 @@ from hopfield_sim.models import checked_spins
 from hopfield_sim.randomness import PARALLEL, Noise, Stream
 
 SELF_COUPLINGS = ("zero", "given")
+_EXACT = 2.0**52  # sums of integers up to here are exact in float64
 _RANGE = 2.0**29  # integer fields stay below half the threshold limit of int32
 
 
@@ -72,6 +73,11 @@ class Coupled:
             )
         largest_field = float((np.abs(couplings).sum(axis=1) + np.abs(field)).max())
         unit = _grid(largest_field) if self.unit is None else float(self.unit)
+        if not (np.isfinite(unit) and largest_field <= _EXACT * unit):
+            raise ValueError(
+                f"unit={unit:g} is not possible; it must be a positive number, at least 2^-52 of "
+                f"the largest field ({largest_field:g}), for the sums over couplings to be exact."
+            )
         integers, integer_field = np.rint(couplings / unit), np.rint(field / unit)
         if self.unit is not None and not (
             np.allclose(integers, couplings / unit, rtol=0, atol=1e-6)
@@ -166,11 +172,10 @@ class Coupled:
 
     @cached_property
     def _by_source(self) -> np.ndarray:
-        """Integer J_ij without diagonal, row j for source j: int16 where it fits, else int32."""
+        """Integer J_ij without diagonal, row j for source j, in the narrowest type."""
         integers = np.rint(self.couplings.T / self.unit)
         np.fill_diagonal(integers, 0)
-        narrow = np.abs(integers).max(initial=0) <= 32767
-        return np.ascontiguousarray(integers, dtype=np.int16 if narrow else np.int32)
+        return np.ascontiguousarray(integers, dtype=kernels.narrowest(np.abs(integers).max()))
 
     @cached_property
     def _diagonal(self) -> np.ndarray:

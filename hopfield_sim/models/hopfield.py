@@ -38,6 +38,7 @@ class Hopfield:
     patterns: np.ndarray
     self_coupling: str = "zero"
     symmetric: ClassVar[bool] = True
+    external_field: ClassVar[float] = 0.0
 
     def __post_init__(self):
         object.__setattr__(self, "patterns", patterns.checked(self.patterns))
@@ -76,13 +77,12 @@ class Hopfield:
         return self.unit * self._squares * (self.self_coupling == "hebb")
 
     def memory(self, spins: np.ndarray) -> np.ndarray:
-        """Integer overlaps M_mu = sum_i xi_i^mu s_i: int16 or int32 (..., pattern)."""
+        """Integer overlaps M_mu = sum_i xi_i^mu s_i: the narrowest integers, (..., pattern)."""
         spins = checked_spins(spins, self.n_neurons)
         # every partial sum is an integer of size <= N max|xi|: exact in float32 below 2^24
         exact = np.float32 if self._largest * self.n_neurons < 2**24 else np.float64
         overlaps = spins.astype(exact) @ self.patterns.T.astype(exact, copy=False)
-        wide = self._largest * self.n_neurons > 32767
-        return overlaps.astype(np.int32 if wide else np.int16)
+        return overlaps.astype(kernels.narrowest(self._largest * self.n_neurons))
 
     def overlaps(self, spins: np.ndarray, memory: np.ndarray | None = None) -> np.ndarray:
         """m_mu = (1/N) sum_i xi_i^mu s_i: float64 (..., pattern)."""

@@ -1,0 +1,24 @@
+"""Fixtures that several rooms share."""
+
+from __future__ import annotations
+
+import pytest
+
+from hopfield_sim import kernels
+from hopfield_sim.kernels import reference
+
+
+@pytest.fixture
+def judge(monkeypatch):
+    """Calls a function while every model runs the plain NumPy form of its kernel instead."""
+    advance = kernels.advance
+
+    def with_reference(form, *arguments):
+        return advance(getattr(reference, form.__name__), *arguments)
+
+    def run(function, *arguments, **options):
+        with monkeypatch.context() as patch:
+            patch.setattr(kernels, "advance", with_reference)
+            return function(*arguments, **options)
+
+    return run
