@@ -178,9 +178,10 @@ _LN2 = np.float32(0.6931472)
 _SQRT_HALF_BITS = np.int32(0x3F3504F3)
 _ONE = np.float32(1.0)
 _HALF_UNIT = np.float32(0.5)
-_C1, _C2, _C3, _C4, _C5, _C6, _C7, _C8 = (
+LOGARITHM_COEFFICIENTS = tuple(
     np.float32(float.fromhex(c))
     for c in (
+        "0x1p+0",
         "-0x1.ffff86p-2",
         "0x1.555906p-2",
         "-0x1.001d28p-2",
@@ -191,6 +192,7 @@ _C1, _C2, _C3, _C4, _C5, _C6, _C7, _C8 = (
         "0x1.8ffe8ep-4",
     )
 )
+_, _C1, _C2, _C3, _C4, _C5, _C6, _C7, _C8 = LOGARITHM_COEFFICIENTS
 
 
 def _logarithm(x):

@@ -9,11 +9,12 @@ from typing import ClassVar
 import numpy as np
 
 from hopfield_sim import kernels, patterns
-from hopfield_sim.kernels import parallel, plain
+from hopfield_sim.kernels import blocked, parallel, plain
 from hopfield_sim.models import checked_spins
-from hopfield_sim.randomness import PARALLEL, Noise, Stream
+from hopfield_sim.randomness import FIXED, PARALLEL, Noise, Stream
 
 SELF_COUPLINGS = ("zero", "hebb")
+_FEWEST_LANES = 12  # a group of 32 lanes costs as much as about ten chains one by one
 _FITS_CACHE = 2**19  # int16 products are faster than int8 ones while the patterns stay in cache
 
 
@@ -110,12 +111,22 @@ class Hopfield:
         n_sweeps: int,
     ) -> np.ndarray:
         """Move int8 spins (lane, neuron) and overlaps (lane, pattern) in place; flips (lane,)."""
+        is_blocked = (
+            noise.order == FIXED
+            and len(spins) >= _FEWEST_LANES
+            and blocked.suits(self.n_neurons, self.n_patterns, self._largest)
+        )
         keeps_self = noise.keeps_self_coupling and self.self_coupling == "hebb"
         diagonal = np.zeros_like(self._diagonal) if keeps_self else self._diagonal
-        form = parallel.step_patterns if noise.order == PARALLEL else plain.sweep_patterns
+        if noise.order == PARALLEL:
+            form, matrix = parallel.step_patterns, self._by_site
+        elif is_blocked:
+            form, matrix = blocked.sweep_blocks, self._packed
+        else:
+            form, matrix = plain.sweep_patterns, self._by_site
         return kernels.advance(
             form,
-            self._by_site,
+            matrix,
             diagonal,
             spins,
             memory,
@@ -135,6 +146,10 @@ class Hopfield:
         """Patterns stored by site, in the narrowest type that is fast: (neuron, pattern)."""
         narrow = self._largest <= 127 and self.patterns.size > _FITS_CACHE
         return np.ascontiguousarray(self.patterns.T, dtype=np.int8 if narrow else np.int16)
+
+    @cached_property
+    def _packed(self) -> blocked.Packed:
+        return blocked.packed(self.patterns.T)
 
     @cached_property
     def _diagonal(self) -> np.ndarray:
