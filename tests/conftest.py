@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hopfield_sim import kernels
-from hopfield_sim.kernels import reference
+from hopfield_sim.kernels import blocked, reference
 
 
 @pytest.fixture
@@ -13,8 +13,11 @@ def judge(monkeypatch):
     """Calls a function while every model runs the plain NumPy form of its kernel instead."""
     advance = kernels.advance
 
-    def with_reference(form, *arguments):
-        return advance(getattr(reference, form.__name__), *arguments)
+    def with_reference(form, matrix, diagonal, spins, memory, *arguments):
+        if isinstance(matrix, blocked.Packed):
+            matrix = blocked.unpacked(matrix, spins.shape[1], memory.shape[1])
+        judged = getattr(reference, form.__name__)
+        return advance(judged, matrix, diagonal, spins, memory, *arguments)
 
     def run(function, *arguments, **options):
         with monkeypatch.context() as patch:

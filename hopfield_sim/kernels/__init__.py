@@ -1,6 +1,16 @@
 """How one sweep is computed: one form a file, and the one door through which models call them.
 
-Each form is a function over arrays with the signature of its reference
+=============  ==========  =============================================================
+form           memory      serves
+=============  ==========  =============================================================
+`reference`    either      every sweep, in plain NumPy: the judge of the others
+`plain`        overlaps    patterns, site by site, any order, any integers, one lane after another
+`blocked`      overlaps    patterns, fixed order, 12 lanes and more, where its integers fit
+`couplings`    fields      any J, site by site
+`parallel`     either      all neurons at once
+=============  ==========  =============================================================
+
+`draws` and `simd` are what they are made of. Each form is a function over arrays with the signature of its reference
 (`matrix, diagonal, spins, memory, key, lanes, kind, scale, bound, order, first_sweep, n_sweeps,
 flips`), changes spins, memory and flips in place, and gives the trajectory of its reference.
 """

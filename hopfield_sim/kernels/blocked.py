@@ -23,13 +23,12 @@ from typing import NamedTuple
 import numpy as np
 
 from hopfield_sim.device import compiled
+from hopfield_sim.kernels import simd
 from hopfield_sim.kernels.simd import (
-    AVX2,
     BLOCK,
     GROUP,
     SUB,
     TILE,
-    VNNI,
     carry,
     decide,
     exponential_tile,
@@ -38,6 +37,8 @@ from hopfield_sim.kernels.simd import (
     overlaps_tile,
 )
 from hopfield_sim.randomness import DYNAMICS, EXPONENTIAL, LOGISTIC
+
+_FEWEST_LANES = 12  # a group of 32 costs as much as about ten chains one by one
 
 
 class Packed(NamedTuple):
@@ -49,14 +50,18 @@ class Packed(NamedTuple):
     offset: int
 
 
-def suits(n_neurons: int, n_patterns: int, largest: int) -> bool:
-    """Whether this form is worth while here, and all integers fit their types.
+def fits(n_neurons: int, n_patterns: int, largest: int) -> bool:
+    """Whether every integer fits: overlaps and block couplings int16, patterns int8."""
+    return largest <= 127 and n_neurons * largest <= 32767 and n_patterns * largest**2 <= 32767
 
-    Overlaps and block couplings are int16, patterns int8. A processor that LLVM must serve with
-    the general form of the tiles is faster with `plain`.
+
+def suits(n_neurons: int, n_patterns: int, largest: int, n_lanes: int) -> bool:
+    """Whether this form is possible and the fastest: there are lanes enough to fill a group.
+
+    A processor that LLVM must serve with the general form of the tiles is faster with `plain`.
     """
-    fits = largest <= 127 and n_neurons * largest <= 32767 and n_patterns * largest**2 <= 32767
-    return (VNNI or AVX2) and fits
+    is_fast = n_lanes >= _FEWEST_LANES and (simd.VNNI or simd.AVX2)
+    return is_fast and fits(n_neurons, n_patterns, largest)
 
 
 def packed(by_site: np.ndarray) -> Packed:
@@ -76,7 +81,13 @@ def packed(by_site: np.ndarray) -> Packed:
     )
 
 
-def sweep_blocks(
+def unpacked(patterns: Packed, n_neurons: int, n_patterns: int) -> np.ndarray:
+    """The patterns by site again, without padding: int16 (neuron, pattern)."""
+    quads = patterns.for_overlaps.transpose(0, 2, 1).astype(np.int16) - patterns.offset
+    return quads.reshape(-1, quads.shape[2])[:n_neurons, :n_patterns]
+
+
+def sweep_patterns(
     patterns,
     diagonal,
     spins,

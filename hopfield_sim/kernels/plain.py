@@ -1,4 +1,4 @@
-"""Sequential sweeps over patterns, one chain after another: the simple, portable form.
+"""Sequential sweeps over patterns, one chain after another: the simple form, on any processor.
 
 Shared by all forms of this sweep (same arguments, same trajectory; `reference.sweep_patterns` is
 the judge): a visit costs O(P), an accepted flip O(P) more, memory O(N P).

@@ -14,7 +14,6 @@ from hopfield_sim.models import checked_spins
 from hopfield_sim.randomness import FIXED, PARALLEL, Noise, Stream
 
 SELF_COUPLINGS = ("zero", "hebb")
-_FEWEST_LANES = 12  # a group of 32 lanes costs as much as about ten chains one by one
 _FITS_CACHE = 2**19  # int16 products are faster than int8 ones while the patterns stay in cache
 
 
@@ -111,17 +110,14 @@ class Hopfield:
         n_sweeps: int,
     ) -> np.ndarray:
         """Move int8 spins (lane, neuron) and overlaps (lane, pattern) in place; flips (lane,)."""
-        is_blocked = (
-            noise.order == FIXED
-            and len(spins) >= _FEWEST_LANES
-            and blocked.suits(self.n_neurons, self.n_patterns, self._largest)
-        )
         keeps_self = noise.keeps_self_coupling and self.self_coupling == "hebb"
         diagonal = np.zeros_like(self._diagonal) if keeps_self else self._diagonal
         if noise.order == PARALLEL:
             form, matrix = parallel.step_patterns, self._by_site
-        elif is_blocked:
-            form, matrix = blocked.sweep_blocks, self._packed
+        elif noise.order == FIXED and blocked.suits(
+            self.n_neurons, self.n_patterns, self._largest, len(spins)
+        ):
+            form, matrix = blocked.sweep_patterns, self._packed
         else:
             form, matrix = plain.sweep_patterns, self._by_site
         return kernels.advance(

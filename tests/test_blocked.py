@@ -1,0 +1,159 @@
+"""Blocked sweeps: the trajectory of the plain form, lane by lane, whatever the processor."""
+
+import hashlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from hopfield_sim import Glauber, Hopfield, Metropolis, ZeroTemperature, patterns, randomness
+from hopfield_sim.dynamics import noise, stream
+from hopfield_sim.kernels import advance, blocked, plain, simd
+from hopfield_sim.randomness import EXPONENTIAL, FIXED, LOGISTIC, NONE, Noise, Stream
+
+TEMPERATURES = (0.0, 0.05, 0.5, 1.2)
+
+
+def values(n_patterns, n_neurons, allowed):
+    """Patterns of the given small integers: float32 (pattern, neuron)."""
+    u = patterns.biased(n_patterns * len(allowed), n_neurons, 0.0, seed=4)
+    u = u.reshape(n_patterns, len(allowed), n_neurons)
+    return np.asarray(allowed, np.float32)[u.argmax(axis=1)]
+
+
+def final(form, matrix, xi, n_lanes, kind, sweeps=6, first_sweep=3):
+    """Spins, overlaps and flips after some sweeps from random spins; temperatures mixed."""
+    n_patterns, n_neurons = xi.shape
+    spins = patterns.random(n_lanes, n_neurons, seed=8).astype(np.int8)
+    overlaps = (spins @ xi.T).astype(np.int16)
+    squares = (xi.astype(np.int64) ** 2).sum(axis=0).astype(np.int32)
+    noise = Noise(kind, np.resize(np.array(TEMPERATURES) / 2, n_lanes), FIXED)
+    stream = Stream(randomness.key(5), randomness.lane_words(0.3, n_lanes))
+    flips = advance(
+        form, matrix, squares, spins, overlaps, noise, stream, 1 / n_neurons, first_sweep, sweeps
+    )
+    assert np.array_equal(overlaps, spins @ xi.T)
+    return spins, overlaps, flips
+
+
+# sizes around the block of 64 sites, the tile of 8 patterns and the group of 32 lanes
+SIZES = [
+    (64, 8, 32),
+    (1, 1, 1),
+    (65, 1, 3),
+    (63, 9, 33),
+    (130, 7, 100),
+    (333, 40, 64),
+    (257, 31, 31),
+]
+
+
+VALUES = [(-1, 1), (-1, 0, 1), (-5, 3, 4), (-127, 126)]
+CASES = [
+    (*size, allowed)
+    for size in SIZES
+    for allowed in VALUES
+    if blocked.fits(*size[:2], max(map(abs, allowed)))
+]
+
+
+@pytest.mark.parametrize("kind", [NONE, LOGISTIC, EXPONENTIAL])
+@pytest.mark.parametrize(("n_neurons", "n_patterns", "n_lanes", "allowed"), CASES)
+def test_blocked_is_plain(n_neurons, n_patterns, n_lanes, allowed, kind):
+    xi = values(n_patterns, n_neurons, allowed)
+    one = final(plain.sweep_patterns, xi.T.astype(np.int16).copy(), xi, n_lanes, kind)
+    two = final(blocked.sweep_patterns, blocked.packed(xi.T), xi, n_lanes, kind)
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert kind == NONE or n_neurons == 1 or one[2].sum() > n_lanes  # something moved
+
+
+@pytest.mark.parametrize("rule", [Glauber((0.05, 0.4, 1.2)), ZeroTemperature()])
+@pytest.mark.parametrize("self_coupling", ["zero", "hebb"])
+def test_the_model_chooses_without_a_trace(rule, self_coupling, judge):
+    """Enough lanes for the blocked form, against plain NumPy, and against lanes one by one."""
+    model = Hopfield(patterns.random(9, 70, seed=2), self_coupling)
+    n_replicas = 36 // np.size(rule.temperature)
+    draws = stream(model, rule, n_replicas, seed=3)
+    loud = noise(rule, n_replicas)
+
+    def run(lanes):
+        spins = patterns.random(36, 70, seed=6).astype(np.int8)[lanes]
+        overlaps = model.memory(spins)
+        quiet = Noise(loud.kind, loud.scale[lanes], loud.order)
+        model.sweep(spins, overlaps, quiet, Stream(draws.key, draws.lanes[lanes]), 2, 7)
+        return spins
+
+    whole = run(np.arange(36))
+    np.testing.assert_array_equal(whole, judge(run, np.arange(36)))
+    np.testing.assert_array_equal(whole, np.concatenate([run([lane]) for lane in range(36)]))
+
+
+def test_what_does_not_fit_is_known():
+    """Overlaps and block couplings must stay below 2^15, patterns below 2^7."""
+    assert blocked.fits(32_767, 32_767, 1)
+    assert not blocked.fits(32_768, 1, 1)
+    assert not blocked.fits(64, 32_768, 1)
+    assert not blocked.fits(64, 3, 128)
+    xi = values(2, 64, (-127, 127))
+    assert np.abs(blocked.packed(xi.T).couplings).max() == 2 * 127**2  # 32258: int16 to the brim
+
+
+def test_unpacked_gives_the_patterns_back():
+    xi = values(13, 70, (-5, 3, 4))
+    np.testing.assert_array_equal(blocked.unpacked(blocked.packed(xi.T), 70, 13), xi.T)
+
+
+def test_metropolis_in_random_order_takes_another_form():
+    """Sites drawn with replacement cannot be blocked; the result is right all the same."""
+    model = Hopfield(patterns.random(3, 20, seed=1))
+    spins = np.ones((40, 20), np.int8)
+    overlaps = model.memory(spins)
+    rule = Metropolis(0.7)
+    model.sweep(spins, overlaps, noise(rule, 40), stream(model, rule, 40, 1), 0, 5)
+    assert np.array_equal(overlaps, model.memory(spins))
+
+
+PROGRAM = """
+from hopfield_sim.kernels import blocked, simd
+from tests.test_blocked import digest_of_this_machine
+print(simd.VNNI, simd.AVX2, digest_of_this_machine())
+"""
+
+
+def digest_of_this_machine() -> str:
+    """SHA-256 of spins and overlaps of 40 lanes after 20 sweeps, N = 300, P = 37."""
+    xi = patterns.random(37, 300, seed=9)
+    digest = hashlib.sha256()
+    for kind in (LOGISTIC, EXPONENTIAL):
+        matrix = blocked.packed(xi.T)
+        for array in final(blocked.sweep_patterns, matrix, xi, 40, kind, sweeps=20):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("name", "features"), [("generic", ""), ("haswell", "+avx,+avx2,+sse4.1,+sse4.2,+ssse3")]
+)
+def test_other_processors_give_the_same_bits(name, features, tmp_path):
+    """Compiled for a processor without vector extensions, and for one with AVX2 alone."""
+    if features and not simd.AVX2:
+        pytest.skip("this processor has no AVX2 to run such code on")
+    environment = os.environ | {
+        "NUMBA_CPU_NAME": name,
+        "NUMBA_CPU_FEATURES": features,
+        "NUMBA_CACHE_DIR": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    vnni, avx2, digest = done.stdout.split() or [done.stderr] * 3
+    assert (vnni, avx2) == ("False", str(bool(features))), done.stderr
+    assert digest == digest_of_this_machine()
