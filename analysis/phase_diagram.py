@@ -15,7 +15,7 @@ from hopfield_sim.theory import hopfield
 _LINES = {
     "T_g": (r"$T_g$ paramagnet – spin glass", (0, (1, 1))),
     "T_M": (r"$T_M$ retrieval spinodal", "solid"),
-    "T_c": (r"$T_c$ retrieval is the ground state", (0, (5, 2))),
+    "T_c": (r"$T_c$ retrieval is the global minimum", (0, (5, 2))),
     "T_R": (r"$T_R$ replica symmetry breaks (AT)", (0, (3, 1, 1, 1))),
 }
 _MARKERS = ("o", "s", "^", "D", "v", "P")

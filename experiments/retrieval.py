@@ -39,7 +39,7 @@ class Settings(Options):
     """Replicas a cell: an even number, half from each start."""
     warmup: int = 50
     """Sweeps before the first measurement."""
-    samples: int = 50
+    samples: int = 75
     """Measurements a replica."""
     every: int = 2
     """Sweeps between two measurements."""
@@ -166,8 +166,8 @@ def _plan(settings: Settings, sweep) -> str:
     middle = float(np.median(settings.temperature))
 
     def example():
-        updated(model, Glauber(middle), np.stack([xi[0]] * 4), sweeps=25)
-        return 4 * 25 * settings.n_neurons
+        updated(model, Glauber(middle), np.stack([xi[0]] * lanes), sweeps=20)
+        return lanes * 20 * settings.n_neurons
 
     largest = round(max(loads_) * settings.n_neurons)
     a_worker = 8 * settings.n_neurons * largest + lanes * (5 * settings.n_neurons + 20 * largest)

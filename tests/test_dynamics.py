@@ -413,6 +413,7 @@ def test_updated_leaves_its_input_alone_and_keeps_the_shape():
 
 MODEL = Hopfield.example(8, 1)
 UP = np.ones(8)
+ONE_WAY = Coupled(np.array([[0, 1.0], [0, 0]]), symmetric=False)
 
 
 @pytest.mark.parametrize(
@@ -432,6 +433,7 @@ UP = np.ones(8)
         (lambda: little_energy(MODEL, UP, -1.0), "finite T > 0"),
         (lambda: little_energy(MODEL, UP, np.inf), "finite T > 0"),
         (lambda: little_energy(MODEL, UP, np.nan), "finite T > 0"),
+        (lambda: little_energy(ONE_WAY, np.ones(2), 1.0), "asymmetric couplings have no energy"),
         (lambda: Metropolis(1.0, "parallel"), "synchronous Metropolis.*Little"),
         (lambda: Metropolis(1.0, "fixed"), "periodic; use order='random', or Glauber"),
         (lambda: Metropolis(1.0, "permuted"), "order must be 'random'"),

@@ -66,6 +66,11 @@ def wide_overlaps():
     return Hopfield(patterns.random(2, 32_769, 1))
 
 
+def widest_overlaps():
+    """Overlaps beyond 31 bits: a long network of the largest pattern values."""
+    return Hopfield(32_767 * patterns.random(1, 66_001, 1))
+
+
 def narrow_patterns():
     """So many entries that patterns are held as bytes, beside overlaps beyond 16 bits."""
     return Hopfield(patterns.random(14, 40_001, 1))
@@ -77,7 +82,9 @@ def wide_couplings():
 
 
 @pytest.mark.parametrize("rule", exact.RULES.values(), ids=exact.RULES)
-@pytest.mark.parametrize("make", [wide_fields, wide_couplings, wide_overlaps, narrow_patterns])
+@pytest.mark.parametrize(
+    "make", [wide_fields, wide_couplings, wide_overlaps, widest_overlaps, narrow_patterns]
+)
 def test_compiled_form_is_the_reference_in_wide_types(make, rule, judge):
     model = make()
     n_sweeps = 1 if model.n_neurons > 1000 else 5
@@ -97,6 +104,7 @@ def test_wide_types_are_really_needed_there():
     assert wide_couplings().memory(np.ones(33)).dtype == np.int64
     ones = np.ones(40_001)
     assert wide_overlaps().memory(ones[:32_769]).dtype == np.int32
+    assert widest_overlaps().memory(np.ones(66_001)).dtype == np.int64
     assert Hopfield(patterns.random(2, 32_767, 1)).memory(ones[:32_767]).dtype == np.int16
     assert narrow_patterns().patterns.size > 2**19
 

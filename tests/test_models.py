@@ -351,6 +351,8 @@ ONE = np.ones((1, 4))
         (lambda: Coupled(1 - np.eye(2), 0.25, unit=0.5), "multiples of unit=0.5"),
         (lambda: Coupled(1 - np.eye(2), unit=0.0), "unit"),
         (lambda: Coupled(1 - np.eye(2), unit=-1.0), "unit"),
+        (lambda: Coupled(np.zeros((2, 2)), unit=0.0), "unit"),
+        (lambda: Coupled(np.zeros((2, 2)), unit=np.inf), "unit"),
         (lambda: Coupled(1 - np.eye(2), unit=np.nan), "unit"),
         (lambda: Coupled(1 - np.eye(2), patterns=np.ones((1, 3))), "same network"),
         (lambda: Coupled(1 - np.eye(2), patterns=np.ones(2)), "2-d array"),

@@ -10,9 +10,10 @@ form           memory      serves
 `parallel`     either      all neurons at once
 =============  ==========  =============================================================
 
-`draws` and `simd` are what they are made of. Each form is a function over arrays with the signature of its reference
-(`matrix, diagonal, spins, memory, key, lanes, kind, scale, bound, order, first_sweep, n_sweeps,
-flips`), changes spins, memory and flips in place, and gives the trajectory of its reference.
+`draws` and `simd` are what they are made of. Each form is a function over arrays with the signature
+of its reference (`matrix, diagonal, spins, memory, key, lanes, kind, scale, bound, order,
+first_sweep, n_sweeps, flips`), changes spins, memory and flips in place, and gives the trajectory
+of its reference.
 """
 
 from __future__ import annotations
