@@ -124,6 +124,9 @@ def _slices(axes, found: xr.Dataset, scores: xr.Dataset) -> None:
         ylim=(-0.05, 1.05),
     )
     axes.legend(
-        fontsize=8, title="simulation ± standard error\n(faint: not equilibrated)", title_fontsize=8
+        fontsize=8,
+        loc="center right",
+        title="simulation ± standard error\n(faint: not equilibrated)",
+        title_fontsize=8,
     )
     axes.grid(alpha=0.25)

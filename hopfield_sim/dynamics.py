@@ -66,7 +66,9 @@ class Metropolis:
 
     temperature: as for `Glauber`. order: "random" only. In fixed order a flip that is certain
     makes the chain periodic (at high temperature every sweep turns every spin), and flipping all
-    at once has no stationary law that is known: both are refused.
+    at once has no stationary law that is known: both are refused. The sites are drawn once for all
+    replicas: where nearly every flip is certain (T above 10 or so) replicas that began alike
+    stay alike for long, and their overlap is not that of independent chains; use Glauber there.
     Source: Metropolis et al., J. Chem. Phys. 21 (1953) 1087.
     """
 

@@ -83,7 +83,7 @@ def simulate(
     shape = (len(groups), n_replicas, model.n_neurons)
     first_sweep = 0
     if isinstance(start, xr.Dataset):
-        start, first_sweep, seed = _continued(start, seed)
+        start, first_sweep, seed = _continued(start, seed, shape if several else shape[1:])
     seed = (0,) if seed is None else randomness.words_of(seed)
     stream = dynamics.stream(model, rule, n_replicas, seed)
     spins = _started(model, start, stream, shape)
@@ -154,11 +154,17 @@ def _default(model: Model, n_replicas: int) -> tuple[Observable, ...]:
     return tuple(chosen)
 
 
-def _continued(run: xr.Dataset, seed: Seed | None):
+def _continued(run: xr.Dataset, seed: Seed | None, shape: tuple[int, ...]):
     if "spins" not in run:
         raise ValueError(
             "this run cannot be continued: its final spins were not kept; "
             "make it with simulate(..., keep_spins=True)."
+        )
+    if run["spins"].shape != shape:
+        raise ValueError(
+            f"the run to be continued has spins of shape {run['spins'].shape}, but this one would "
+            f"have {shape}: continue it with the same replicas, temperatures and model, or start "
+            "anew from run['spins'].values."
         )
     if run.attrs["stream_version"] != STREAM_VERSION:
         raise ValueError(

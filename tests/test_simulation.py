@@ -306,6 +306,16 @@ def test_a_run_of_another_stream_version_is_not_continued():
         run(start=kept, seed=None)
 
 
+@pytest.mark.parametrize(
+    "options", [{"n_replicas": 6}, {"n_replicas": 1}, {"rule": Glauber((0.5, 0.6))}]
+)
+def test_a_run_is_continued_with_its_own_lanes_only(options):
+    """A lane more would have no past, and its start would be another lane's end."""
+    kept = run(n_replicas=3, keep_spins=True)
+    with pytest.raises(ValueError, match="same replicas, temperatures and model"):
+        run(start=kept, seed=None, **options)
+
+
 # --------------------------------------------------------------------------------- what it refuses
 
 

@@ -21,7 +21,7 @@ class Model(Protocol):
     n_neurons, n_patterns: N and P (0 where no patterns are kept).
     patterns: float32 (pattern, neuron), or None.
     symmetric: whether J_ij = J_ji; without it there is no energy, only dynamics.
-    unit: fields and energies are `unit` times integers.
+    unit: fields and differences of energies are `unit` times integers.
     self_couplings: J_ii, float64 (neuron,). They enter zero-temperature and synchronous dynamics
         only; asynchronous thermal rules follow energy differences.
     external_field: b_i, float64 (neuron,), or 0.

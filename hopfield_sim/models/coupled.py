@@ -73,7 +73,7 @@ class Coupled:
             )
         largest_field = float((np.abs(couplings).sum(axis=1) + np.abs(field)).max())
         unit = _grid(largest_field) if self.unit is None else float(self.unit)
-        if not (np.isfinite(unit) and largest_field <= _EXACT * unit):
+        if not (np.isfinite(unit) and unit > 0 and largest_field <= _EXACT * unit):
             raise ValueError(
                 f"unit={unit:g} is not possible; it must be a positive number, at least 2^-52 of "
                 f"the largest field ({largest_field:g}), for the sums over couplings to be exact."

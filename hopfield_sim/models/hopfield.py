@@ -63,7 +63,7 @@ class Hopfield:
 
     @property
     def unit(self) -> float:
-        """Fields and energies are multiples of 1/N."""
+        """Fields and differences of energies are multiples of 1/N."""
         return 1.0 / self.n_neurons
 
     @cached_property
