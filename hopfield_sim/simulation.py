@@ -163,7 +163,7 @@ def _continued(run: xr.Dataset, seed: Seed | None, shape: tuple[int, ...]):
     if run["spins"].shape != shape:
         raise ValueError(
             f"the run to be continued has spins of shape {run['spins'].shape}, but this one would "
-            f"have {shape}: continue it with the same replicas, temperatures and model, or start "
+            f"have {shape}: continue it with the same replicas, temperatures and neurons, or start "
             "anew from run['spins'].values."
         )
     if run.attrs["stream_version"] != STREAM_VERSION:

@@ -312,7 +312,7 @@ def test_a_run_of_another_stream_version_is_not_continued():
 def test_a_run_is_continued_with_its_own_lanes_only(options):
     """A lane more would have no past, and its start would be another lane's end."""
     kept = run(n_replicas=3, keep_spins=True)
-    with pytest.raises(ValueError, match="same replicas, temperatures and model"):
+    with pytest.raises(ValueError, match="same replicas, temperatures and neurons"):
         run(start=kept, seed=None, **options)
 
 
