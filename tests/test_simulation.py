@@ -294,7 +294,7 @@ def test_continuing_what_cannot_be_continued_is_refused(monkeypatch):
         run(start=kept, seed=2)
     with pytest.raises(ValueError, match="neurons"):
         run(Hopfield(XI[:, :20]), start=kept, seed=None)
-    with pytest.raises(ValueError, match="start has shape \\(3, 30\\)"):
+    with pytest.raises(ValueError, match="spins of shape \\(3, 30\\)"):
         run(start=kept, seed=None, n_replicas=4)
 
 
