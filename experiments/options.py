@@ -91,6 +91,9 @@ def ended(work, *arguments) -> None:
     """Run an experiment; bad input becomes one sentence on stderr and exit status 2."""
     try:
         work(*arguments)
-    except (ValueError, RuntimeError, FileNotFoundError, ModuleNotFoundError) as problem:
+    except (ValueError, RuntimeError, OSError, ModuleNotFoundError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)

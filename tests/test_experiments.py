@@ -78,6 +78,7 @@ def test_a_second_run_reuses_and_other_settings_are_refused(finished):
         (("--realisations", "0"), "realisations"),
         (("--temperature", "nan"), "finite number"),
         (("--samples", "0"), "samples"),
+        (("--scheduler", "somewhere"), "scheduler"),
     ],
 )
 def test_wrong_input_ends_with_a_sentence(tmp_path, arguments, sentence):
