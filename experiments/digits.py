@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, ended, plan, recorded, started
+from experiments.options import Options, computed, ended, plan, recorded, started
 
 AXES = ("n_patterns",)
 RULES = ("hebb", "projection")
@@ -102,7 +102,7 @@ def cell(settings: Settings, seed, n_patterns: np.ndarray):
 def main(settings: Settings) -> None:
     from hopfield_sim import Sweep, device
 
-    place = device.resolve(settings.device)
+    device.resolve(settings.device)
     sweep = Sweep(
         partial(cell, settings),
         {"n_patterns": np.asarray(settings.n_patterns)},
@@ -115,13 +115,7 @@ def main(settings: Settings) -> None:
     if settings.dry_run:
         print(_plan(settings))
         return
-    found = sweep.run(
-        settings.store,
-        client=settings.scheduler,
-        workers=settings.workers,
-        provenance={"device": place},
-    )
-    report(found, settings)
+    report(computed(sweep, settings), settings)
 
 
 def report(found, settings: Settings) -> None:

@@ -52,6 +52,24 @@ def loads(alpha: tuple[float, ...], n_neurons: int) -> np.ndarray:
     return n_patterns / n_neurons
 
 
+def computed(sweep, settings: Options):
+    """The finished sweep, run where the options say: Dataset."""
+    from hopfield_sim import device
+
+    where = settings.scheduler
+    if where is not None and where != "threads" and "://" not in where:
+        raise ValueError(
+            f"--scheduler {where}: give the address of a Dask scheduler, such as "
+            'tcp://host:8786, or "threads".'
+        )
+    return sweep.run(
+        settings.store,
+        client=where,
+        workers=settings.workers,
+        provenance={"device": device.resolve(settings.device)},
+    )
+
+
 def plan(n_cells: int, visits: float, example, bytes_a_worker: float, workers: int) -> str:
     """The answer to --dry-run: what a sweep would take, from a timed sample on this machine.
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, ended, loads, plan, recorded, started
+from experiments.options import Options, computed, ended, loads, plan, recorded, started
 
 AXES = ("alpha", "temperature")
 _GRID_ALPHA = tuple(round(0.01 * k, 2) for k in range(1, 17))
@@ -90,7 +90,7 @@ def main(settings: Settings) -> None:
     Glauber(settings.temperature), schedule(settings)  # refuse what cannot be, before any work
     if settings.replicas < 2 or settings.replicas % 2:
         raise ValueError(f"--replicas {settings.replicas}: an even number >= 2 is needed.")
-    place = device.resolve(settings.device)
+    device.resolve(settings.device)
     sweep = Sweep(
         partial(cell, settings),
         {"alpha": loads(settings.alpha, settings.n_neurons), "temperature": settings.temperature},
@@ -103,13 +103,7 @@ def main(settings: Settings) -> None:
     if settings.dry_run:
         print(_plan(settings, sweep))
         return
-    found = sweep.run(
-        settings.store,
-        client=settings.scheduler,
-        workers=settings.workers,
-        provenance={"device": place},
-    )
-    report(found, settings)
+    report(computed(sweep, settings), settings)
 
 
 def report(found, settings: Settings) -> None:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -71,6 +72,21 @@ class Stream:
 
     key: np.ndarray
     lanes: np.ndarray
+
+
+class Draws(NamedTuple):
+    """What a kernel is told of rule and randomness: arrays and numbers only.
+
+    key: uint32 (2,); lanes: uint32 (lane, 2), the lane words; kind: of noise; scale: float32
+    (lane,), of the thresholds in integer units; bound: float32, the `limit` of their type; order.
+    """
+
+    key: np.ndarray
+    lanes: np.ndarray
+    kind: int
+    scale: np.ndarray
+    bound: np.float32
+    order: int
 
 
 def _philox(c0, c1, c2, c3, k0, k1):

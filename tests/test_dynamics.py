@@ -25,7 +25,7 @@ from hopfield_sim import (
 from hopfield_sim.dynamics import noise, stream, temperatures
 from hopfield_sim.kernels import couplings, plain
 from hopfield_sim.learning import hebb
-from hopfield_sim.randomness import EXPONENTIAL, FIXED, LOGISTIC
+from hopfield_sim.randomness import EXPONENTIAL, FIXED, LOGISTIC, Draws
 from tests import exact
 
 N = 8
@@ -230,17 +230,9 @@ def test_one_visit_of_a_kernel_follows_the_matrix(memory, kind, site):
     lanes = randomness.lane_words(temperature, len(spins))
     flips = np.zeros(len(spins), np.int64)
     held = np.full(6, -BLOCKED, np.int32)
-    shared = (
-        randomness.key(17),
-        lanes,
-        kind,
-        np.full(len(spins), scale),
-        randomness.limit(np.int32),
-        FIXED,
-        0,
-        1,
-        flips,
-    )
+    limit = randomness.limit(np.int32)
+    draws = Draws(randomness.key(17), lanes, kind, np.full(len(spins), scale), limit, FIXED)
+    shared = (draws, 0, 1, flips)
     if memory == "patterns":
         field, held[site] = s @ j, squares[site]
         overlaps = (spins @ xi.T).astype(np.int16)

@@ -11,9 +11,8 @@ form           memory      serves
 =============  ==========  =============================================================
 
 `draws` and `simd` are what they are made of. Each form is a function over arrays with the signature
-of its reference (`matrix, diagonal, spins, memory, key, lanes, kind, scale, bound, order,
-first_sweep, n_sweeps, flips`), changes spins, memory and flips in place, and gives the trajectory
-of its reference.
+of its reference (`matrix, diagonal, spins, memory, draws, first_sweep, n_sweeps, flips`), changes
+spins, memory and flips in place, and gives the trajectory of its reference.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hopfield_sim.randomness import Noise, Stream, limit
+from hopfield_sim.randomness import Draws, Noise, Stream, limit
 
 
 def field_type(bound: float) -> np.dtype:
@@ -56,19 +55,13 @@ def advance(
     flips = np.zeros(len(spins), np.int64)
     # beyond 1e30 every threshold is at its limit: infinite temperature, without an overflow
     scale = np.minimum(np.asarray(noise.scale, float) / unit, 1e30).astype(np.float32)
-    form(
-        matrix,
-        diagonal,
-        spins,
-        memory,
+    draws = Draws(
         stream.key,
         stream.lanes,
         noise.kind,
         np.ascontiguousarray(np.broadcast_to(scale, flips.shape)),
         limit(diagonal.dtype),
         noise.order,
-        first_sweep,
-        n_sweeps,
-        flips,
     )
+    form(matrix, diagonal, spins, memory, draws, first_sweep, n_sweeps, flips)
     return flips

@@ -87,21 +87,7 @@ def unpacked(patterns: Packed, n_neurons: int, n_patterns: int) -> np.ndarray:
     return quads.reshape(-1, quads.shape[2])[:n_neurons, :n_patterns]
 
 
-def sweep_patterns(
-    patterns,
-    diagonal,
-    spins,
-    overlaps,
-    key,
-    lanes,
-    kind,
-    scale,
-    bound,
-    order,
-    first_sweep,
-    n_sweeps,
-    flips,
-):
+def sweep_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sweeps, flips):
     """Sweeps in place, in fixed order; `patterns` is `packed`, the rest as `plain.sweep_patterns`.
 
     diagonal: int32; spins: int8 (lane, neuron); overlaps: int16 (lane, pattern).
@@ -115,10 +101,10 @@ def sweep_patterns(
     own = _aligned((n_blocks * BLOCK,), np.int32)
     own[:n_neurons] = diagonal
     lane_words = np.zeros((n_groups * GROUP, 2), np.uint32)
-    lane_words[:n_lanes] = lanes
+    lane_words[:n_lanes] = draws.lanes
     lane_words = lane_words.reshape(n_groups, GROUP, 2).transpose(0, 2, 1).copy()
     lane_scale = np.zeros((n_groups, GROUP), np.float32)
-    lane_scale.reshape(-1)[:n_lanes] = scale
+    lane_scale.reshape(-1)[:n_lanes] = draws.scale
     counts = np.zeros((n_groups, GROUP), np.int64)
     scratch = (
         _aligned((BLOCK * n_padded,), np.int16),
@@ -132,11 +118,7 @@ def sweep_patterns(
         own,
         s,
         m,
-        key,
-        lane_words,
-        kind,
-        lane_scale,
-        bound,
+        draws._replace(lanes=lane_words, scale=lane_scale),
         first_sweep,
         n_sweeps,
         n_neurons,
@@ -162,11 +144,7 @@ def _sweep(
     own,
     s,
     m,
-    key,
-    lane_words,
-    kind,
-    lane_scale,
-    bound,
+    draws,
     first_sweep,
     n_sweeps,
     n_neurons,
@@ -182,7 +160,8 @@ def _sweep(
     row = 4 * GROUP
     s_at, m_at, x_at, h_at = s.ctypes.data, m.ctypes.data, x.ctypes.data, h.ctypes.data
     theta_at, d_at, total_at = theta.ctypes.data, d.ctypes.data, total.ctypes.data
-    key_at, lanes_at, scale_at = key.ctypes.data, lane_words.ctypes.data, lane_scale.ctypes.data
+    key, lanes, kind, scale, bound, _ = draws
+    key_at, lanes_at, scale_at = key.ctypes.data, lanes.ctypes.data, scale.ctypes.data
     own_at, couplings_at = own.ctypes.data, patterns.couplings.ctypes.data
     quads_at = patterns.for_overlaps.ctypes.data
     tiles = patterns.for_fields.reshape(n_blocks, BLOCK * n_padded)

@@ -14,28 +14,14 @@ from hopfield_sim.randomness import DYNAMICS, NONE, ORDER, RANDOM
 
 
 @compiled
-def sweep_couplings(
-    couplings,
-    diagonal,
-    spins,
-    fields,
-    key,
-    lanes,
-    kind,
-    scale,
-    bound,
-    order,
-    first_sweep,
-    n_sweeps,
-    flips,
-):
+def sweep_couplings(couplings, diagonal, spins, fields, draws, first_sweep, n_sweeps, flips):
     """Sweeps in place, `flip i when s_i H_i - d_i < theta_i`.
 
     couplings: int16 or int32 (neuron, neuron), row j holds the J_ij by which j acts on all i, zero
     diagonal; diagonal: d_i, int32 or int64 (neuron,); spins: int8 (lane, neuron); fields: H, the
-    type of diagonal (lane, neuron); key: uint32 (2,); lanes: uint32 (lane, 2); scale: float32
-    (lane,), in integer units; bound: float32, `randomness.limit`; flips: int64 (lane,), added to.
+    type of diagonal (lane, neuron); draws: `randomness.Draws`; flips: int64 (lane,), added to.
     """
+    key, lanes, kind, scale, bound, order = draws
     n_neurons = len(couplings)
     words = np.empty(4 * ((n_neurons + 3) // 4), np.uint32)
     theta = np.zeros(n_neurons, diagonal.dtype)

@@ -13,22 +13,9 @@ from hopfield_sim.randomness import DYNAMICS, NONE
 
 
 @compiled
-def step_patterns(
-    patterns,
-    diagonal,
-    spins,
-    overlaps,
-    key,
-    lanes,
-    kind,
-    scale,
-    bound,
-    order,
-    first_sweep,
-    n_sweeps,
-    flips,
-):
+def step_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sweeps, flips):
     """Steps in place over patterns, O(N P) each; arguments as `plain.sweep_patterns`."""
+    key, lanes, kind, scale, bound, _ = draws
     n_neurons, n_patterns = patterns.shape
     wide = diagonal.dtype.type
     words = np.empty(4 * ((n_neurons + 3) // 4), np.uint32)
@@ -58,22 +45,9 @@ def step_patterns(
 
 
 @compiled
-def step_couplings(
-    couplings,
-    diagonal,
-    spins,
-    fields,
-    key,
-    lanes,
-    kind,
-    scale,
-    bound,
-    order,
-    first_sweep,
-    n_sweeps,
-    flips,
-):
+def step_couplings(couplings, diagonal, spins, fields, draws, first_sweep, n_sweeps, flips):
     """Steps in place over couplings, O(N) a flip; arguments as `couplings.sweep_couplings`."""
+    key, lanes, kind, scale, bound, _ = draws
     n_neurons = len(couplings)
     words = np.empty(4 * ((n_neurons + 3) // 4), np.uint32)
     theta = np.zeros(n_neurons, diagonal.dtype)

@@ -14,28 +14,14 @@ from hopfield_sim.randomness import DYNAMICS, NONE, ORDER, RANDOM
 
 
 @compiled
-def sweep_patterns(
-    patterns,
-    diagonal,
-    spins,
-    overlaps,
-    key,
-    lanes,
-    kind,
-    scale,
-    bound,
-    order,
-    first_sweep,
-    n_sweeps,
-    flips,
-):
+def sweep_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sweeps, flips):
     """Sweeps in place, `flip i when s_i (sum_mu x_i^mu M_mu - d_i s_i) < theta_i`.
 
     patterns: int8 or wider (neuron, pattern), stored by site; diagonal: d_i, int32 or int64
     (neuron,), its type is that of the fields; spins: int8 (lane, neuron); overlaps: M, int16 or
-    wider (lane, pattern); key: uint32 (2,); lanes: uint32 (lane, 2); scale: float32 (lane,), in
-    integer units; bound: float32, `randomness.limit`; flips: int64 (lane,), counts added.
+    wider (lane, pattern); draws: `randomness.Draws`; flips: int64 (lane,), counts added.
     """
+    key, lanes, kind, scale, bound, order = draws
     n_neurons, n_patterns = patterns.shape
     wide = diagonal.dtype.type
     padded = 4 * ((n_neurons + 3) // 4)
