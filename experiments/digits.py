@@ -9,6 +9,7 @@ recalls of both rules, and the fraction recalled without a single wrong pixel ag
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -204,25 +205,17 @@ def _figure(recalled, settings: Settings):
 
 
 def _plan(settings: Settings) -> str:
-    from hopfield_sim import device
-
-    def visits(counts) -> float:
-        return 2.0 * _LONGEST * sum(counts) * n_neurons
-
-    counts = settings.n_patterns
-    xi = stored(settings, max(counts), (settings.seed, 0))
-    n_neurons = xi.shape[1]
-
-    def example():
-        recalls(settings, xi, (settings.seed, 0))
-        return visits([len(xi)])
-
-    workers = settings.workers or device.cores()
+    counts = np.asarray(settings.n_patterns)
+    n_neurons = source(settings).patterns.shape[1]
+    seconds = []
+    for _ in range(2):  # the first call compiles
+        begin = time.perf_counter()
+        cell(settings, (settings.seed, 0), counts)
+        seconds.append(time.perf_counter() - begin)
+    visits = 2.0 * settings.realisations * _LONGEST * int(counts.sum()) * n_neurons
     memory = 40.0 * n_neurons**2 + 30.0 * max(counts) * n_neurons
-    text = plan(
-        settings.realisations, settings.realisations * visits(counts), example, memory, workers
-    )
-    return text + f"\nfiles      {settings.realisations} x 3 chunks in {settings.store}"
+    files = f"{settings.realisations} x 3 chunks in {settings.store}"
+    return plan(settings.realisations, visits, seconds[1], memory, files, settings.workers)
 
 
 if __name__ == "__main__":

@@ -70,23 +70,39 @@ def computed(sweep, settings: Options):
     )
 
 
-def plan(n_cells: int, visits: float, example, bytes_a_worker: float, workers: int) -> str:
-    """The answer to --dry-run: what a sweep would take, from a timed sample on this machine.
+def timed_cell(run, sweeps: int) -> float:
+    """Seconds that a cell of `sweeps` sweeps takes here, from two short ones after a first call.
 
-    example: a call without arguments that makes some visits and returns their number; timed after
-    a first call that compiles.
+    run: a call `run(n)` that computes a cell of n sweeps.
     """
-    example()
-    begin = time.perf_counter()
-    made = example()
-    each = (time.perf_counter() - begin) / made
-    seconds = visits * each / workers
+    short, longer = 20, 60
+    run(short)  # compiles
+    seconds = []
+    for length in (short, longer):
+        begin = time.perf_counter()
+        run(length)
+        seconds.append(time.perf_counter() - begin)
+    each = max(seconds[1] - seconds[0], 0) / (longer - short)
+    return seconds[1] + each * (sweeps - longer)
+
+
+def plan(n_cells: int, visits: float, seconds: float, memory: float, files: str, workers) -> str:
+    """The answer to --dry-run: what a sweep would take.
+
+    visits: attempted flips in all; seconds: of a typical cell here; memory: bytes of a worker;
+    files: what would be written; workers: how many, None for one a core.
+    """
+    from hopfield_sim import device
+
+    workers = workers or device.cores()
     return "\n".join(
         (
             f"cells      {n_cells}, of which finished ones would be reused",
-            f"visits     {visits:.3g} attempted flips, about {each * 1e9:.0f} ns each here",
-            f"time       about {_duration(seconds)} on {workers} workers, plus the start",
-            f"memory     about {bytes_a_worker / 2**20:.0f} MiB a worker, plus 250 MiB of code",
+            f"visits     {visits:.3g} attempted flips",
+            f"time       about {_duration(n_cells * seconds / workers)} on {workers} workers, from "
+            f"{seconds:.2g} s a typical cell on this machine",
+            f"memory     about {memory / 2**20:.0f} MiB a worker, plus 250 MiB of code",
+            f"files      {files}",
         )
     )
 

@@ -9,13 +9,13 @@ it, and slices with error bars. Printed: m against theory cell by cell, and a ve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, loads, plan, recorded, started
+from experiments.options import Options, computed, ended, loads, plan, recorded, started, timed_cell
 
 AXES = ("alpha", "temperature")
 _GRID_ALPHA = tuple(round(0.01 * k, 2) for k in range(1, 17))
@@ -147,28 +147,21 @@ def _left_out(found, predicted, n_neurons: int) -> dict:
 
 
 def _plan(settings: Settings, sweep) -> str:
-    from hopfield_sim import Glauber, Hopfield, device, patterns, updated
-
-    loads_ = sweep.axes["alpha"]
-    lanes = settings.replicas * len(settings.temperature)
+    loads_, temperature = (np.asarray(sweep.axes[name]) for name in AXES)
     sweeps = schedule(settings).sweeps
     n_cells = len(loads_) * settings.realisations
-    xi = patterns.random(
-        round(float(np.median(loads_)) * settings.n_neurons), settings.n_neurons, 0
-    )
-    model = Hopfield(xi)
-    middle = float(np.median(settings.temperature))
+    lanes = settings.replicas * len(temperature)
+    middle = float(loads_[len(loads_) // 2])
 
-    def example():
-        updated(model, Glauber(middle), np.stack([xi[0]] * lanes), sweeps=20)
-        return lanes * 20 * settings.n_neurons
+    def run(n_sweeps: int) -> None:
+        shorter = replace(settings, warmup=0, samples=n_sweeps // 2, every=2)
+        cell(shorter, seed=(settings.seed, 0), alpha=middle, temperature=temperature)
 
     largest = round(max(loads_) * settings.n_neurons)
-    a_worker = 8 * settings.n_neurons * largest + lanes * (5 * settings.n_neurons + 20 * largest)
-    workers = settings.workers or device.cores()
-    visits = float(n_cells * lanes * sweeps * settings.n_neurons)
+    memory = 14 * settings.n_neurons * largest + lanes * (5 * settings.n_neurons + 20 * largest)
     files = f"{n_cells} x 11 chunks, about {n_cells * 11 * 0.5 / 1024:.1f} MiB, in {settings.store}"
-    return plan(n_cells, visits, example, a_worker, workers) + f"\nfiles      {files}"
+    visits = float(n_cells * lanes * sweeps * settings.n_neurons)
+    return plan(n_cells, visits, timed_cell(run, sweeps), memory, files, settings.workers)
 
 
 if __name__ == "__main__":
