@@ -117,7 +117,7 @@ def _slices(axes, found: xr.Dataset, scores: xr.Dataset) -> None:
                 alpha=strength,
                 label=rf"$\alpha = {load:.3g}$" if strength == 1 else None,
             )
-    axes.plot([], [], color="black", lw=1.3, label="RS theory (retrieval state)")
+    axes.plot([], [], color="black", lw=1.3, label="RS theory")
     axes.set(
         xlabel=r"temperature $T$ (units of $J$)",
         ylabel=r"overlap $m$",
@@ -126,7 +126,7 @@ def _slices(axes, found: xr.Dataset, scores: xr.Dataset) -> None:
     axes.legend(
         fontsize=8,
         loc="center right",
-        title="simulation ± standard error\n(faint: not equilibrated)",
+        title="simulation\n± standard error\n(faint: not\nequilibrated)",
         title_fontsize=8,
     )
     axes.grid(alpha=0.25)
