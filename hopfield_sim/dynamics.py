@@ -92,7 +92,8 @@ class ZeroTemperature:
     """Flip when s_i h_i < 0; a neuron without field keeps its spin. h_i has the self-coupling.
 
     order: "fixed", "random" (both never climb in energy where J_ii >= 0) or "parallel" (ends in a
-    fixed point or a cycle of length two).
+    fixed point or a cycle of length two). In fixed order and in parallel a run ends by itself at a
+    fixed point, so that a large number of sweeps means "until nothing moves".
     """
 
     order: str = "fixed"

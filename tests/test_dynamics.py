@@ -490,3 +490,16 @@ def test_rules_and_streams_are_pure_values():
     draws = stream(MODEL, Glauber(0.5), 3, seed=(1, 2))
     np.testing.assert_array_equal(draws.key, randomness.key(1, 2, 8, 3))
     np.testing.assert_array_equal(draws.lanes, randomness.lane_words(0.5, 3))
+
+
+@pytest.mark.parametrize("order", ["fixed", "parallel"])
+@pytest.mark.parametrize("n_cues", [1, 40])
+@pytest.mark.parametrize("make", [Hopfield, hebb.coupled])
+def test_zero_temperature_ends_at_a_fixed_point(make, n_cues, order):
+    """10^9 sweeps of 200 neurons would take hours; a fixed point is reached after a few."""
+    xi = patterns.random(8, 200, seed=3)
+    cues = patterns.corrupt(np.repeat(xi[:1], n_cues, axis=0), seed=4, flip_fraction=0.1)
+    model = make(xi)
+    found = updated(model, ZeroTemperature(order), cues, sweeps=10**9)
+    np.testing.assert_array_equal(found, updated(model, ZeroTemperature(order), cues, sweeps=50))
+    assert np.all(found * model.field(found) >= 0)

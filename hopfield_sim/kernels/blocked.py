@@ -36,7 +36,7 @@ from hopfield_sim.kernels.simd import (
     logistic_tile,
     overlaps_tile,
 )
-from hopfield_sim.randomness import DYNAMICS, EXPONENTIAL, LOGISTIC
+from hopfield_sim.randomness import DYNAMICS, EXPONENTIAL, LOGISTIC, NONE
 
 _FEWEST_LANES = 12  # a group of 32 costs as much as about ten chains one by one
 
@@ -166,6 +166,7 @@ def _sweep(
     quads_at = patterns.for_overlaps.ctypes.data
     tiles = patterns.for_fields.reshape(n_blocks, BLOCK * n_padded)
     for sweep in range(first_sweep, first_sweep + n_sweeps):
+        moving = 0
         for block in range(n_blocks):
             source = tiles[block]
             for k in range(x.size):
@@ -223,6 +224,7 @@ def _sweep(
                     flipped += total[1, lane]
                     counts[group, lane] += total[1, lane]
                     total[0, lane] *= 2 * patterns.offset
+                moving += flipped
                 if flipped != 0:
                     for p in range(0, n_padded, TILE):
                         overlaps_tile(
@@ -232,6 +234,8 @@ def _sweep(
                             total_at,
                             overlaps_at + p * GROUP * 2,
                         )
+        if kind == NONE and moving == 0:
+            break  # fixed points in all lanes: no later sweep would move
 
 
 @compiled

@@ -37,6 +37,7 @@ def sweep_couplings(couplings, diagonal, spins, fields, draws, first_sweep, n_sw
             if kind != NONE:
                 fill_words(words, key, DYNAMICS, lanes[lane], sweep)
                 fill_thresholds(theta, words, kind, scale[lane], bound)
+            before = flips[lane]
             for visit in range(n_neurons):
                 i = site_of_visit[visit]
                 if s[i] * h[i] - diagonal[i] < theta[visit]:
@@ -49,3 +50,5 @@ def sweep_couplings(couplings, diagonal, spins, fields, draws, first_sweep, n_sw
                         for j in range(n_neurons):
                             h[j] -= 2 * row[j]
                     flips[lane] += 1
+            if kind == NONE and order != RANDOM and flips[lane] == before:
+                break  # a fixed point: no later sweep would move

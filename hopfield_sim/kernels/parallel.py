@@ -42,6 +42,8 @@ def step_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_swe
                 for p in range(n_patterns):
                     m[p] += 2 * s[i] * patterns[i, p]
             flips[lane] += n_moved
+            if kind == NONE and n_moved == 0:
+                break  # a fixed point: no later step would move
 
 
 @compiled
@@ -69,3 +71,5 @@ def step_couplings(couplings, diagonal, spins, fields, draws, first_sweep, n_swe
                 for j in range(n_neurons):
                     h[j] += 2 * s[i] * couplings[i, j]
             flips[lane] += n_moved
+            if kind == NONE and n_moved == 0:
+                break  # a fixed point: no later step would move

@@ -41,6 +41,7 @@ def sweep_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sw
             if kind != NONE:
                 fill_words(words, key, DYNAMICS, lanes[lane], sweep)
                 fill_thresholds(theta, words, kind, scale[lane], bound)
+            before = flipped
             for visit in range(n_neurons):
                 i = site_of_visit[visit]
                 x = patterns[i]
@@ -56,4 +57,6 @@ def sweep_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sw
                     else:
                         for p in range(n_patterns):
                             m[p] -= 2 * x[p]
+            if kind == NONE and order != RANDOM and flipped == before:
+                break  # a fixed point: no later sweep would move
         flips[lane] += flipped
