@@ -237,6 +237,35 @@ def table(
     )
 
 
+def amplitude(
+    scores: xr.Dataset,
+    expected: xr.DataArray,
+    include: xr.DataArray,
+    column: str = "alpha",
+) -> tuple[float, float]:
+    """a and its error in found - predicted = a x expected: 1 where `expected` explains it all.
+
+    Least squares over the cells of each column, a_c = sum w d e / sum w e^2 with w = 1/error^2;
+    cells of a column share their patterns, so their errors add as if they were one:
+    error_c = sum w |e| error / sum w e^2. Columns are independent and combine by 1/error_c^2.
+
+    scores: what `z_scores` returned. expected: `(...)` on its cells, the difference that some
+    correction predicts. include: bool, the cells to use; those without an error bar are not.
+    Returns (NaN, NaN) where no cell is left.
+    """
+    error = scores["error"].where(include & (scores["error"] > 0))
+    e = expected.where(error.notnull())
+    within = [dim for dim in error.dims if dim != column]
+    norm = (e**2 / error**2).sum(within)
+    norm = norm.where(norm > 0)
+    value = (scores["difference"] * e / error**2).sum(within) / norm
+    weight = (norm / (np.abs(e) / error).sum(within)) ** 2
+    total = float(weight.sum())
+    if not total:
+        return np.nan, np.nan
+    return float((weight * value).sum()) / total, total**-0.5
+
+
 def finite_size(
     difference: xr.DataArray, error: xr.DataArray, dim: str = "n_neurons"
 ) -> xr.Dataset:

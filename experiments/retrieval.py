@@ -108,6 +108,8 @@ def main(settings: Settings) -> None:
 
 def report(found, settings: Settings) -> None:
     """Table, verdict line and figure of a finished store."""
+    import xarray as xr
+
     from analysis import comparison, phase_diagram
     from hopfield_sim import theory
 
@@ -128,7 +130,26 @@ def report(found, settings: Settings) -> None:
     settings.figure.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(settings.figure, dpi=150)
     print(f"figure: {settings.figure}")
-    print(comparison.verdict(scores, reasons=_left_out(found, predicted, settings.n_neurons)))
+    left_out = _left_out(found, predicted, settings.n_neurons)
+    print(_finite_size(scores, ~np.logical_or.reduce(xr.broadcast(*left_out.values())), settings))
+    print(comparison.verdict(scores, reasons=left_out))
+
+
+def _finite_size(scores, include, settings: Settings) -> str:
+    """What is left of m - m_RS, in units of the one correction of order 1/N that is known."""
+    from analysis import comparison
+    from hopfield_sim import theory
+
+    # the recalled pattern adds no noise to itself: the noise is that of P - 1 patterns
+    fewer = (scores.alpha - 1 / settings.n_neurons).assign_coords(alpha=scores.alpha)
+    noise_of_others = theory.hopfield.retrieval(fewer, scores.temperature).m
+    expected = noise_of_others - scores.predicted
+    value, error = comparison.amplitude(scores, expected, include)
+    mean = float(expected.where(include).mean()) * settings.n_neurons
+    return (
+        f"finite size: m - m_RS = ({value:.1f} ± {error:.1f}) x the difference that P - 1 patterns "
+        f"as noise instead of P make (on average {mean:+.2f}/N)"
+    )
 
 
 def _left_out(found, predicted, n_neurons: int) -> dict:

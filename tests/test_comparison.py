@@ -324,3 +324,22 @@ def test_finite_size_needs_the_sizes():
         comparison.finite_size(values.drop_vars("n_neurons"), values)
     with pytest.raises(ValueError, match="other coordinates"):
         comparison.finite_size(values, values.isel(n_neurons=slice(1)))
+
+
+def test_amplitude_finds_the_share_of_a_known_difference():
+    """found - predicted = 1.5 x expected + noise common to a column: value and honest error."""
+    rng = np.random.default_rng(7)
+    cells = {"alpha": np.arange(6) / 100, "temperature": [0.1, 0.2, 0.3]}
+    expected = xr.DataArray(np.outer(np.ones(6), [1.0, 2.0, 4.0]), cells)
+    error = xr.full_like(expected, 0.5) * expected  # as large as what is looked for, by half
+    pulls = []
+    for _ in range(400):
+        common = xr.DataArray(rng.normal(size=6), {"alpha": cells["alpha"]})
+        scores = xr.Dataset({"difference": 1.5 * expected + common * error, "error": error})
+        value, sigma = comparison.amplitude(scores, expected, expected > 0)
+        pulls.append((value - 1.5) / sigma)
+    # mean 0 and variance 1 within 4 standard errors of 400 repeats
+    assert abs(np.mean(pulls)) < 4 / 20
+    assert abs(np.var(pulls) - 1) < 4 * np.sqrt(2 / 400)
+    nothing = comparison.amplitude(scores, expected, expected < 0)
+    assert np.isnan(nothing).all()

@@ -38,6 +38,21 @@ def _features() -> set[str]:
 VNNI = "avx512vnni" in _features()
 AVX2 = "avx2" in _features()
 
+
+def _vnni_takes_parts() -> bool:
+    """Whether this LLVM types the operands of its VNNI functions as int16 and int8, or as words."""
+    declaration = (
+        "declare <16 x i32> @llvm.x86.avx512.vpdpwssd.512(<16 x i32>, <32 x i16>, <32 x i16>)"
+    )
+    try:
+        llvm.parse_assembly(declaration).verify()
+    except RuntimeError:
+        return False
+    return True
+
+
+_TAKES_PARTS = _vnni_takes_parts()
+
 _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 _V32 = ir.VectorType(_I32, 16)
 _V16 = ir.VectorType(_I16, 32)
@@ -99,7 +114,7 @@ def _add_pairs(builder, total, a, b):
             "llvm.x86.avx512.vpdpwssd.512",
             _V32,
             total,
-            *(builder.bitcast(v, _V16) for v in (a, b)),
+            *(builder.bitcast(v, _V16) if _TAKES_PARTS else v for v in (a, b)),
         )
     a, b = builder.bitcast(a, _V16), builder.bitcast(b, _V16)
     if AVX2:
@@ -124,8 +139,8 @@ def _add_quads(builder, total, u, s):
     """total + sum_k u_k s_k in each 32-bit place; u: four uint8, s: four int8 in {-1, 0, 1}."""
     u8, s8 = builder.bitcast(u, _V8), builder.bitcast(s, _V8)
     if VNNI:
-        # the instruction takes words of 32 bits
-        return _call(builder, "llvm.x86.avx512.vpdpbusd.512", _V32, total, u8, s8)
+        operands = (u8, s8) if _TAKES_PARTS else (u, s)
+        return _call(builder, "llvm.x86.avx512.vpdpbusd.512", _V32, total, *operands)
     if AVX2:
         half, bytes_ = ir.VectorType(_I16, 16), range(0, 32)
         ones = _constant(half, 1)
