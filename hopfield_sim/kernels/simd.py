@@ -41,11 +41,16 @@ AVX2 = "avx2" in _features()
 
 def _vnni_takes_parts() -> bool:
     """Whether this LLVM types the operands of its VNNI functions as int16 and int8, or as words."""
-    declaration = (
-        "declare <16 x i32> @llvm.x86.avx512.vpdpwssd.512(<16 x i32>, <32 x i16>, <32 x i16>)"
-    )
+    function = "@llvm.x86.avx512.vpdpwssd.512"
+    words, parts = "<16 x i32>", "<32 x i16>"
+    program = f"""
+        declare {words} {function}({words}, {parts}, {parts})
+        define {words} @use({words} %a, {parts} %b) {{
+            %c = call {words} {function}({words} %a, {parts} %b, {parts} %b)
+            ret {words} %c
+        }}"""
     try:
-        llvm.parse_assembly(declaration).verify()
+        llvm.parse_assembly(program).verify()
     except RuntimeError:
         return False
     return True
