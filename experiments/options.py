@@ -92,9 +92,9 @@ def plan(n_cells: int, visits: float, seconds: float, memory: float, files: str,
     visits: attempted flips in all; seconds: of a typical cell here; memory: bytes of a worker;
     files: what would be written; workers: how many, None for one a core.
     """
-    from hopfield_sim import device
+    from dask.system import CPU_COUNT  # as `Sweep.run` counts them: affinity, container limits
 
-    workers = workers or device.cores()
+    workers = workers or CPU_COUNT
     return "\n".join(
         (
             f"cells      {n_cells}, of which finished ones would be reused",

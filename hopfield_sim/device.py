@@ -33,13 +33,6 @@ def resolve(device: str = "auto") -> str:
     return "cpu"
 
 
-def cores() -> int:
-    """Number of processor cores that this process may use (not those of the whole machine)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @functools.cache
 def source_key() -> str:
     """Hash of every source file that compiled code is made of.

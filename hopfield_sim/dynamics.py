@@ -104,6 +104,7 @@ class ZeroTemperature:
 
     @property
     def temperature(self) -> float:
+        """T = 0, as the other rules have one."""
         return 0.0
 
 

@@ -203,24 +203,22 @@ def _started(model: Model, start, stream: randomness.Stream, shape) -> np.ndarra
 
 
 def _coordinates(model, rule, schedule, n_replicas, first_sweep) -> dict:
-    def scalar(value, long_name):
-        return xr.Variable((), value, {"long_name": long_name, "units": "1"})
+    def described(dims, value, long_name):
+        """One coordinate with its name; all are pure numbers in units of J."""
+        return xr.Variable(dims, value, {"long_name": long_name, "units": "1"})
 
     sweep = first_sweep + schedule.warmup + schedule.every * np.arange(1, schedule.samples + 1)
-    several = np.ndim(rule.temperature) == 1
-    one = {"units": "1"}
+    groups = ("temperature",) if np.ndim(rule.temperature) else ()
+    temperature = np.asarray(rule.temperature, float)
     coordinates = {
-        "replica": xr.Variable("replica", np.arange(n_replicas), {"long_name": "Replica"} | one),
-        "sample": xr.Variable("sample", np.arange(schedule.samples), {"long_name": "Sample"} | one),
-        "sweep": xr.Variable("sample", sweep, {"long_name": "Sweeps done", "units": "1"}),
-        "n_neurons": scalar(model.n_neurons, "Number of neurons N"),
-        "temperature": xr.Variable(
-            ("temperature",) if several else (),
-            np.asarray(rule.temperature, float),
-            {"long_name": "Temperature T in units of J", "units": "1"},
-        ),
+        "replica": described("replica", np.arange(n_replicas), "Replica"),
+        "sample": described("sample", np.arange(schedule.samples), "Sample"),
+        "sweep": described("sample", sweep, "Sweeps done"),
+        "n_neurons": described((), model.n_neurons, "Number of neurons N"),
+        "temperature": described(groups, temperature, "Temperature T in units of J"),
     }
     if model.n_patterns:
-        coordinates["n_patterns"] = scalar(model.n_patterns, "Number of patterns P")
-        coordinates["alpha"] = scalar(model.n_patterns / model.n_neurons, "Load alpha = P / N")
+        alpha = model.n_patterns / model.n_neurons
+        coordinates["n_patterns"] = described((), model.n_patterns, "Number of patterns P")
+        coordinates["alpha"] = described((), alpha, "Load alpha = P / N")
     return coordinates

@@ -223,6 +223,7 @@ class _Job:
 
     @functools.cached_property
     def layout(self) -> storage.Layout:
+        """The opened store, once a worker."""
         return storage.Layout(self.path)
 
     def computed(self, index: storage.Index) -> dict[str, xr.Variable] | str:
@@ -259,6 +260,7 @@ class _Pool:
 
     @property
     def name(self) -> str:
+        """Who computed, for the provenance."""
         return "processes" if self.client is None else str(self.client)
 
     def first(self, job: _Job, index: storage.Index) -> dict[str, xr.Variable] | str:

@@ -207,10 +207,3 @@ def test_a_gpu_is_refused_while_there_are_no_gpu_kernels():
 def test_unknown_devices_are_refused(device):
     with pytest.raises(ValueError, match="unknown; allowed are 'cpu', 'gpu' and 'auto'"):
         devices.resolve(device)
-
-
-def test_cores_are_those_that_this_process_may_use():
-    import os
-
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    assert devices.cores() == allowed >= 1
