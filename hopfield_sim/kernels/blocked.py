@@ -24,16 +24,15 @@ import numpy as np
 
 from hopfield_sim.device import compiled
 from hopfield_sim.kernels import simd
-from hopfield_sim.kernels.simd import (
+from hopfield_sim.kernels.draws import exponential_tile, logistic_tile
+from hopfield_sim.kernels.tiles import (
     BLOCK,
     GROUP,
     SUB,
     TILE,
     carry,
     decide,
-    exponential_tile,
     fields_tile,
-    logistic_tile,
     overlaps_tile,
 )
 from hopfield_sim.randomness import DYNAMICS, EXPONENTIAL, LOGISTIC, NONE
