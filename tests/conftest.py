@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hopfield_sim import kernels
-from hopfield_sim.kernels import blocked, reference
+from hopfield_sim.kernels import choice, reference
 
 
 @pytest.fixture
@@ -14,8 +14,8 @@ def judge(monkeypatch):
     advance = kernels.advance
 
     def with_reference(form, matrix, diagonal, spins, memory, *arguments):
-        if isinstance(matrix, blocked.Packed):
-            matrix = blocked.unpacked(matrix, spins.shape[1], memory.shape[1])
+        if isinstance(matrix, choice.Layouts):
+            matrix = matrix.by_site
         judged = getattr(reference, form.__name__)
         return advance(judged, matrix, diagonal, spins, memory, *arguments)
 

@@ -101,11 +101,6 @@ def test_what_does_not_fit_is_known():
     assert np.abs(blocked.packed(xi.T).couplings).max() == 2 * 127**2  # 32258: int16 to the brim
 
 
-def test_unpacked_gives_the_patterns_back():
-    xi = values(13, 70, (-5, 3, 4))
-    np.testing.assert_array_equal(blocked.unpacked(blocked.packed(xi.T), 70, 13), xi.T)
-
-
 def test_metropolis_in_random_order_takes_another_form():
     """Sites drawn with replacement cannot be blocked; the result is right all the same."""
     model = Hopfield(patterns.random(3, 20, seed=1))

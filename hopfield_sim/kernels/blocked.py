@@ -23,8 +23,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hopfield_sim.device import compiled
-from hopfield_sim.kernels import simd
-from hopfield_sim.kernels.draws import exponential_tile, logistic_tile
+from hopfield_sim.kernels.draws import exponential_tile, logistic_tile, round_keys
+from hopfield_sim.kernels.simd import aligned
 from hopfield_sim.kernels.tiles import (
     BLOCK,
     GROUP,
@@ -36,8 +36,6 @@ from hopfield_sim.kernels.tiles import (
     overlaps_tile,
 )
 from hopfield_sim.randomness import DYNAMICS, EXPONENTIAL, LOGISTIC, NONE
-
-_FEWEST_LANES = 12  # a group of 32 costs as much as about ten chains one by one
 
 
 class Packed(NamedTuple):
@@ -54,36 +52,31 @@ def fits(n_neurons: int, n_patterns: int, largest: int) -> bool:
     return largest <= 127 and n_neurons * largest <= 32767 and n_patterns * largest**2 <= 32767
 
 
-def suits(n_neurons: int, n_patterns: int, largest: int, n_lanes: int) -> bool:
-    """Whether this form is possible and the fastest: there are lanes enough to fill a group.
+def own_couplings(by_site: np.ndarray) -> np.ndarray:
+    """X X^T of each block of 64 sites: int16 (block, 64, 64). by_site: (neuron, pattern)."""
+    n_neurons, n_patterns = by_site.shape
+    x = np.zeros((-(-n_neurons // BLOCK), BLOCK, n_patterns), np.float32)
+    x.reshape(-1, n_patterns)[:n_neurons] = by_site
+    return (x @ x.transpose(0, 2, 1)).astype(np.int16)  # exact: sums below 2^15
 
-    A processor that LLVM must serve with the general form of the tiles is faster with `plain`.
+
+def packed(by_site: np.ndarray, couplings: np.ndarray | None = None) -> Packed:
+    """by_site: (neuron, pattern), integers that fit; padded with zeros to whole tiles.
+
+    couplings: `own_couplings`, where they are there already.
     """
-    is_fast = n_lanes >= _FEWEST_LANES and (simd.VNNI or simd.AVX2)
-    return is_fast and fits(n_neurons, n_patterns, largest)
-
-
-def packed(by_site: np.ndarray) -> Packed:
-    """by_site: (neuron, pattern), integers that suit; padded with zeros to whole tiles."""
     n_neurons, n_patterns = by_site.shape
     x = np.zeros((-(-n_neurons // BLOCK) * BLOCK, -(-n_patterns // TILE) * TILE), np.int8)
     x[:n_neurons, :n_patterns] = by_site
     offset = int(np.abs(by_site).max())
-    blocks = x.reshape(-1, BLOCK, x.shape[1]).astype(np.float32)
     tiles = x.reshape(len(x) // TILE, TILE, x.shape[1] // 2, 2).transpose(0, 2, 1, 3)
     quads = (x + np.int16(offset)).astype(np.uint8).reshape(len(x) // 4, 4, x.shape[1])
     return Packed(
         np.ascontiguousarray(tiles),
         np.ascontiguousarray(quads.transpose(0, 2, 1)),
-        (blocks @ blocks.transpose(0, 2, 1)).astype(np.int16),  # exact: sums below 2^15
+        own_couplings(by_site) if couplings is None else couplings,
         offset,
     )
-
-
-def unpacked(patterns: Packed, n_neurons: int, n_patterns: int) -> np.ndarray:
-    """The patterns by site again, without padding: int16 (neuron, pattern)."""
-    quads = patterns.for_overlaps.transpose(0, 2, 1).astype(np.int16) - patterns.offset
-    return quads.reshape(-1, quads.shape[2])[:n_neurons, :n_patterns]
 
 
 def sweep_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sweeps, flips):
@@ -94,10 +87,10 @@ def sweep_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sw
     n_lanes, n_neurons = spins.shape
     n_blocks, n_padded = len(patterns.couplings), patterns.for_overlaps.shape[1]
     n_groups = -(-n_lanes // GROUP)
-    s = _aligned((n_groups, n_blocks * BLOCK, GROUP), np.int8)
-    m = _aligned((n_groups, n_padded // 2, GROUP, 2), np.int16)
+    s = aligned((n_groups, n_blocks * BLOCK, GROUP), np.int8)
+    m = aligned((n_groups, n_padded // 2, GROUP, 2), np.int16)
     _spread(spins, overlaps, s, m)
-    own = _aligned((n_blocks * BLOCK,), np.int32)
+    own = aligned((n_blocks * BLOCK,), np.int32)
     own[:n_neurons] = diagonal
     lane_words = np.zeros((n_groups * GROUP, 2), np.uint32)
     lane_words[:n_lanes] = draws.lanes
@@ -106,18 +99,18 @@ def sweep_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sw
     lane_scale.reshape(-1)[:n_lanes] = draws.scale
     counts = np.zeros((n_groups, GROUP), np.int64)
     scratch = (
-        _aligned((BLOCK * n_padded,), np.int16),
-        _aligned((BLOCK, GROUP), np.int32),
-        _aligned((BLOCK, GROUP), np.int32),
-        _aligned((BLOCK // 4, GROUP, 4), np.int8),
-        _aligned((2, GROUP), np.int32),
+        aligned((BLOCK * n_padded,), np.int16),
+        aligned((BLOCK, GROUP), np.int32),
+        aligned((BLOCK, GROUP), np.int32),
+        aligned((BLOCK // 4, GROUP, 4), np.int8),
+        aligned((2, GROUP), np.int32),
     )
     _sweep(
         patterns,
         own,
         s,
         m,
-        draws._replace(lanes=lane_words, scale=lane_scale),
+        draws._replace(key=round_keys(draws.key), lanes=lane_words, scale=lane_scale),
         first_sweep,
         n_sweeps,
         n_neurons,
@@ -127,14 +120,6 @@ def sweep_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sw
     )
     _gather(s, m, spins, overlaps)
     flips += counts.reshape(-1)[:n_lanes]
-
-
-def _aligned(shape: tuple[int, ...], dtype) -> np.ndarray:
-    """Zeros that begin at a cache line: a load that crosses two costs twice."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.zeros(size + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + size].view(dtype).reshape(shape)
 
 
 @compiled
@@ -159,8 +144,8 @@ def _sweep(
     row = 4 * GROUP
     s_at, m_at, x_at, h_at = s.ctypes.data, m.ctypes.data, x.ctypes.data, h.ctypes.data
     theta_at, d_at, total_at = theta.ctypes.data, d.ctypes.data, total.ctypes.data
-    key, lanes, kind, scale, bound, _ = draws
-    key_at, lanes_at, scale_at = key.ctypes.data, lanes.ctypes.data, scale.ctypes.data
+    keys, lanes, kind, scale, bound, _ = draws
+    keys_at, lanes_at, scale_at = keys.ctypes.data, lanes.ctypes.data, scale.ctypes.data
     own_at, couplings_at = own.ctypes.data, patterns.couplings.ctypes.data
     quads_at = patterns.for_overlaps.ctypes.data
     tiles = patterns.for_fields.reshape(n_blocks, BLOCK * n_padded)
@@ -185,7 +170,7 @@ def _sweep(
                 # 2. the visits
                 _fill_thresholds(
                     theta,
-                    key_at,
+                    keys_at,
                     lanes_at + group * 2 * row,
                     kind,
                     scale_at + group * row,
@@ -238,7 +223,7 @@ def _sweep(
 
 
 @compiled
-def _fill_thresholds(theta, key_at, lanes_at, kind, scale_at, bound, first, n_visits, n_lanes):
+def _fill_thresholds(theta, keys_at, lanes_at, kind, scale_at, bound, first, n_visits, n_lanes):
     """theta: int32 (64 visits, 32 lanes), from Philox block `first` on.
 
     Visits from n_visits on and lanes from n_lanes on never flip.
@@ -253,9 +238,9 @@ def _fill_thresholds(theta, key_at, lanes_at, kind, scale_at, bound, first, n_vi
                 to = theta_at + 16 * GROUP * b + side
                 lanes, scale = lanes_at + side, scale_at + side
                 if kind == LOGISTIC:
-                    logistic_tile(to, low, high, lanes, key_at, scale, bound)
+                    logistic_tile(to, low, high, lanes, keys_at, scale, bound)
                 else:
-                    exponential_tile(to, low, high, lanes, key_at, scale, bound)
+                    exponential_tile(to, low, high, lanes, keys_at, scale, bound)
     else:
         theta[:] = 0
     if n_visits < BLOCK:
@@ -264,25 +249,26 @@ def _fill_thresholds(theta, key_at, lanes_at, kind, scale_at, bound, first, n_vi
         theta[:, n_lanes:] = np.int32(-bound)
 
 
-@compiled
 def _spread(spins, overlaps, s, m):
     """The state by lane into groups of 32 lanes; places beyond are +1 and 0 and never flip."""
+    n_lanes, n_neurons = spins.shape
     s[:] = 1
-    m[:] = 0
-    for lane in range(spins.shape[0]):
-        group, place = lane // GROUP, lane % GROUP
-        for i in range(spins.shape[1]):
-            s[group, i, place] = spins[lane, i]
-        for p in range(overlaps.shape[1]):
-            m[group, p >> 1, place, p & 1] = overlaps[lane, p]
+    for group in range(len(s)):
+        lanes = slice(group * GROUP, min((group + 1) * GROUP, n_lanes))
+        count = lanes.stop - lanes.start
+        s[group, :n_neurons, :count] = spins[lanes].T
+        for odd in range(2):
+            mine = overlaps[lanes, odd::2]
+            m[group, : mine.shape[1], :count, odd] = mine.T
 
 
-@compiled
 def _gather(s, m, spins, overlaps):
     """The state back from groups."""
-    for lane in range(spins.shape[0]):
-        group, place = lane // GROUP, lane % GROUP
-        for i in range(spins.shape[1]):
-            spins[lane, i] = s[group, i, place]
-        for p in range(overlaps.shape[1]):
-            overlaps[lane, p] = m[group, p >> 1, place, p & 1]
+    n_lanes, n_neurons = spins.shape
+    for group in range(len(s)):
+        lanes = slice(group * GROUP, min((group + 1) * GROUP, n_lanes))
+        count = lanes.stop - lanes.start
+        spins[lanes] = s[group, :n_neurons, :count].T
+        for odd in range(2):
+            mine = overlaps[lanes, odd::2]
+            mine[...] = m[group, : mine.shape[1], :count, odd].T

@@ -29,6 +29,9 @@ from hopfield_sim.randomness import (
     _HALF,
     _HALF_UNIT,
     _MASK,
+    _W0,
+    _W1,
+    EXPONENTIAL,
     LEAST,
     LN_2_32,
     LOGISTIC,
@@ -83,20 +86,29 @@ def fill_sites(out, words):
         out[v] = np.int64((np.uint64(words[v]) * np.uint64(out.size)) >> _HALF)
 
 
-def _philox(builder, counter, key):
-    """`randomness._philox` for eight lanes: vectors of uint64 whose high halves may be waste."""
+def round_keys(key: np.ndarray) -> np.ndarray:
+    """The two key words of each of Philox's ten rounds: uint64 (10, 2), for the vector forms."""
+    steps = np.arange(10, dtype=np.uint64)[:, None] * np.array([_W0, _W1])
+    return (np.asarray(key, np.uint64) + steps) & _MASK
+
+
+def _philox(builder, counter, keys):
+    """`randomness._philox` for eight counters: vectors of uint64 whose high halves may be waste.
+
+    keys: address of `round_keys`.
+    """
     low = constant(V64, 0xFFFFFFFF)
     half = constant(V64, 32)
     c0, c1, c2, c3 = counter
-    k0, k1 = key
-    for _ in range(10):
+    for round_ in range(10):
+        k0, k1 = (
+            _everywhere(builder, load(builder, keys, 16 * round_ + 8 * k, I64)) for k in range(2)
+        )
         p0 = builder.mul(builder.and_(c0, low), constant(V64, 0xD2511F53))
         p1 = builder.mul(builder.and_(c2, low), constant(V64, 0xCD9E8D57))
         c0 = builder.xor(builder.xor(builder.lshr(p1, half), c1), k0)
         c2 = builder.xor(builder.xor(builder.lshr(p0, half), c3), k1)
         c1, c3 = p1, p0
-        k0 = builder.add(k0, constant(V64, 0x9E3779B9))
-        k1 = builder.add(k1, constant(V64, 0xBB67AE85))
     return c0, c1, c2, c3
 
 
@@ -117,74 +129,157 @@ def _logarithm(builder, x):
     return builder.fadd(power, builder.fmul(p, y))
 
 
-def _thresholds(kind):
+def _everywhere(builder, word):
+    """A 64-bit word in all 8 places."""
+    first = builder.insert_element(ir.Constant(V64, ir.Undefined), word, ir.Constant(I32, 0))
+    return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(I32, 8), [0] * 8))
+
+
+def _number(builder, value):
+    """A float32 in all 16 places."""
+    first = builder.insert_element(ir.Constant(F32, ir.Undefined), value, ir.Constant(I32, 0))
+    return builder.shuffle_vector(first, first, constant(V32, 0))
+
+
+def _threshold(builder, kind, word, scale, bound):
+    """`randomness.thresholds` of 16 words."""
+
+    def ln(word):
+        return _logarithm(builder, builder.fadd(builder.uitofp(word, F32), constant(F32, 0.5)))
+
+    if kind == randomness.LOGISTIC:
+        standard = builder.fsub(ln(word), ln(builder.not_(word)))
+    else:
+        least = constant(F32, float(randomness.LEAST))
+        e = builder.fsub(constant(F32, float(randomness.LN_2_32)), ln(word))
+        standard = builder.select(builder.fcmp_ordered(">", e, least), e, least)
+    theta = builder.fmul(standard, scale)
+    bottom = builder.fneg(bound)
+    theta = builder.select(builder.fcmp_ordered(">", theta, bottom), theta, bottom)
+    theta = builder.select(builder.fcmp_ordered("<", theta, bound), theta, bound)
+    return builder.fptosi(call(builder, "llvm.ceil.v16f32", F32, theta), V32)
+
+
+def _group_tile(kind):
     @intrinsic
-    def thresholds_tile(typingctx, out, count, high, lanes, key, scale, bound):
+    def tile(typingctx, out, count, high, lanes, keys, scale, bound):
         """Thresholds of four visits in 16 lanes: int32 [4 visits][32 lanes], of which 16.
 
-        count, high: counter words, uint64; lanes: uint32 [2][32 lanes]; key: uint32 [2]; scale:
-        float32 [32 lanes]; bound: float32. Addresses are those of the first of the 16 lanes.
+        count, high: counter words, uint64; lanes: uint32 [2][32 lanes]; keys: `round_keys`;
+        scale: float32 [32 lanes]; bound: float32. Addresses are those of the first of the 16 lanes.
         """
 
         def generate(context, builder, signature, arguments):
-            out, count, high, lanes, key, scale, bound = arguments
-
-            def everywhere(word):
-                undefined = ir.Constant(V64, ir.Undefined)
-                first = builder.insert_element(undefined, word, ir.Constant(I32, 0))
-                return builder.shuffle_vector(
-                    first, undefined, ir.Constant(ir.VectorType(I32, 8), [0] * 8)
-                )
-
+            out, count, high, lanes, keys, scale, bound = arguments
             low, half = constant(V64, 0xFFFFFFFF), constant(V64, 32)
-            words = [
-                everywhere(builder.zext(load(builder, key, 4 * k, I32), I64)) for k in range(2)
-            ]
-            front = (everywhere(count), everywhere(high))
+            front = (_everywhere(builder, count), _everywhere(builder, high))
             pairs = [load(builder, lanes, 4 * GROUP * k, V64) for k in range(2)]
             # a 64-bit place holds an even lane and, above it, the next odd one
-            even = _philox(builder, (*front, *(builder.and_(p, low) for p in pairs)), words)
-            odd = _philox(builder, (*front, *(builder.lshr(p, half) for p in pairs)), words)
-            span = load(builder, scale, 0, F32)
-            undefined = ir.Constant(F32, ir.Undefined)
-            top = builder.shuffle_vector(
-                builder.insert_element(undefined, bound, ir.Constant(I32, 0)),
-                undefined,
-                constant(V32, 0),
-            )
-            bottom = builder.fneg(top)
+            even = _philox(builder, (*front, *(builder.and_(p, low) for p in pairs)), keys)
+            odd = _philox(builder, (*front, *(builder.lshr(p, half) for p in pairs)), keys)
+            span, top = load(builder, scale, 0, F32), _number(builder, bound)
             for visit in range(4):
-                word = builder.bitcast(
-                    builder.or_(builder.and_(even[visit], low), builder.shl(odd[visit], half)),
-                    V32,
-                )
-
-                def logarithm(word):
-                    x = builder.fadd(builder.uitofp(word, F32), constant(F32, 0.5))
-                    return _logarithm(builder, x)
-
-                if kind == randomness.LOGISTIC:
-                    standard = builder.fsub(logarithm(word), logarithm(builder.not_(word)))
-                else:
-                    whole = constant(F32, float(randomness.LN_2_32))
-                    least = constant(F32, float(randomness.LEAST))
-                    e = builder.fsub(whole, logarithm(word))
-                    standard = builder.select(builder.fcmp_ordered(">", e, least), e, least)
-                theta = builder.fmul(standard, span)
-                theta = builder.select(builder.fcmp_ordered(">", theta, bottom), theta, bottom)
-                theta = builder.select(builder.fcmp_ordered("<", theta, top), theta, top)
-                theta = call(builder, "llvm.ceil.v16f32", F32, theta)
-                store(builder, builder.fptosi(theta, V32), out, 4 * GROUP * visit)
+                word = builder.or_(builder.and_(even[visit], low), builder.shl(odd[visit], half))
+                theta = _threshold(builder, kind, builder.bitcast(word, V32), span, top)
+                store(builder, theta, out, 4 * GROUP * visit)
             return context.get_dummy_value()
 
         address, word = types.intp, types.uint64
-        return (
-            types.void(address, word, word, address, address, address, types.float32),
-            generate,
+        return types.void(address, word, word, *[address] * 3, types.float32), generate
+
+    return tile
+
+
+logistic_tile = _group_tile(randomness.LOGISTIC)
+exponential_tile = _group_tile(randomness.EXPONENTIAL)
+
+
+@intrinsic
+def words_row(typingctx, out, count, lane, keys):
+    """Words of 32 visits of one lane: uint32 [32], Philox blocks count ... count + 7.
+
+    count: uint64, of the draws for DYNAMICS; lane: uint32 [2]; keys: `round_keys`.
+    """
+
+    def generate(context, builder, signature, arguments):
+        out, count, lane, keys = arguments
+        low, half = constant(V64, 0xFFFFFFFF), constant(V64, 32)
+
+        lanes = [
+            _everywhere(builder, builder.zext(load(builder, lane, 4 * k, I32), I64))
+            for k in range(2)
+        ]
+        counts = builder.add(_everywhere(builder, count), ir.Constant(V64, list(range(8))))
+        high = builder.or_(builder.lshr(counts, half), constant(V64, randomness.DYNAMICS << 28))
+        words = _philox(builder, (counts, high, *lanes), keys)
+        # place b of word k is visit 4 b + k: pairs of words first, then pairs of pairs
+        front, back = (
+            builder.or_(builder.and_(words[k], low), builder.shl(words[k + 1], half))
+            for k in (0, 2)
         )
+        for part in range(2):
+            order = [place + 8 * k for place in range(4 * part, 4 * part + 4) for k in range(2)]
+            mixed = builder.shuffle_vector(front, back, ir.Constant(ir.VectorType(I32, 8), order))
+            store(builder, mixed, out, 64 * part)
+        return context.get_dummy_value()
 
-    return thresholds_tile
+    address, word = types.intp, types.uint64
+    return types.void(address, word, address, address), generate
 
 
-logistic_tile = _thresholds(randomness.LOGISTIC)
-exponential_tile = _thresholds(randomness.EXPONENTIAL)
+def _row_tile(kind):
+    @intrinsic
+    def tile(typingctx, words, out, scale, bound):
+        """Thresholds of 16 visits of one lane: int32 [16], from uint32 [16]; scale, bound: float32.
+
+        `out` may be `words`.
+        """
+
+        def generate(context, builder, signature, arguments):
+            words, out, scale, bound = arguments
+            scale, bound = _number(builder, scale), _number(builder, bound)
+            theta = _threshold(builder, kind, load(builder, words, 0, V32), scale, bound)
+            store(builder, theta, out, 0)
+            return context.get_dummy_value()
+
+        return types.void(types.intp, types.intp, types.float32, types.float32), generate
+
+    return tile
+
+
+logistic_row = _row_tile(randomness.LOGISTIC)
+exponential_row = _row_tile(randomness.EXPONENTIAL)
+
+
+@compiled
+def fill_block(theta, keys_at, lane_at, kind, scale, bound, first, n_visits):
+    """theta: int32 (64,) of one lane from Philox block `first` on; visits from n_visits on: never.
+
+    `theta` stays alive in the caller, 64-byte aligned; keys_at, lane_at: addresses of
+    `round_keys` and of uint32 [2].
+    """
+    at = theta.ctypes.data
+    if kind == LOGISTIC or kind == EXPONENTIAL:
+        words_block(at, keys_at, lane_at, first)
+        for row in range(at, at + 256, 64):
+            thresholds_row(row, row, kind, scale, bound)
+    else:
+        theta[:] = 0
+    if n_visits < 64:
+        theta[n_visits:] = np.int32(-bound)
+
+
+@compiled
+def words_block(at, keys_at, lane_at, first):
+    """Words of 64 visits of one lane, from Philox block `first` on, to address `at`: uint32."""
+    words_row(at, first, lane_at, keys_at)
+    words_row(at + 128, first + np.uint64(8), lane_at, keys_at)
+
+
+@compiled
+def thresholds_row(words_at, theta_at, kind, scale, bound):
+    """Thresholds of 16 words: int32 (16,) from uint32 (16,), by address; they may be the same."""
+    if kind == LOGISTIC:
+        logistic_row(words_at, theta_at, scale, bound)
+    else:
+        exponential_row(words_at, theta_at, scale, bound)

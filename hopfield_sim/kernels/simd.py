@@ -12,7 +12,10 @@ quad of sites).
 
 from __future__ import annotations
 
+import math
+
 import llvmlite.binding as llvm
+import numpy as np
 from llvmlite import ir
 from numba import config
 from numba.core import cgutils
@@ -50,7 +53,16 @@ def _vnni_takes_parts() -> bool:
 
 _TAKES_PARTS = _vnni_takes_parts()
 
-I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
+
+def aligned(shape: tuple[int, ...], dtype) -> np.ndarray:
+    """Zeros that begin at a cache line: a load that crosses two costs twice."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    raw = np.zeros(size + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
 V32 = ir.VectorType(I32, 16)
 V16 = ir.VectorType(I16, 32)
 V8 = ir.VectorType(I8, 64)
@@ -107,6 +119,17 @@ def joined(builder, low, high):
     count = low.type.count
     order = ir.Constant(ir.VectorType(I32, 2 * count), list(range(2 * count)))
     return builder.shuffle_vector(low, high, order)
+
+
+def bits_of(builder, truth):
+    """A vector of comparisons as one integer, bit k for place k."""
+    return builder.bitcast(truth, ir.IntType(truth.type.count))
+
+
+def select(builder, bits, where_set, elsewhere):
+    """Place k from `where_set` where bit k of an integer is set, else from `elsewhere`."""
+    truth = builder.bitcast(bits, ir.VectorType(I1, where_set.type.count))
+    return builder.select(truth, where_set, elsewhere)
 
 
 def add_pairs(builder, total, a, b):

@@ -9,12 +9,11 @@ from typing import ClassVar
 import numpy as np
 
 from hopfield_sim import kernels, patterns
-from hopfield_sim.kernels import blocked, parallel, plain
+from hopfield_sim.kernels import choice, parallel
 from hopfield_sim.models import checked_spins
-from hopfield_sim.randomness import FIXED, PARALLEL, Noise, Stream
+from hopfield_sim.randomness import PARALLEL, Noise, Stream
 
 SELF_COUPLINGS = ("zero", "hebb")
-_FITS_CACHE = 2**19  # int16 products are faster than int8 ones while the patterns stay in cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,13 +112,9 @@ class Hopfield:
         keeps_self = noise.keeps_self_coupling and self.self_coupling == "hebb"
         diagonal = np.zeros_like(self._diagonal) if keeps_self else self._diagonal
         if noise.order == PARALLEL:
-            form, matrix = parallel.step_patterns, self._by_site
-        elif noise.order == FIXED and blocked.suits(
-            self.n_neurons, self.n_patterns, self._largest, len(spins)
-        ):
-            form, matrix = blocked.sweep_patterns, self._packed
+            form, matrix = parallel.step_patterns, self._layouts.by_site
         else:
-            form, matrix = plain.sweep_patterns, self._by_site
+            form, matrix = choice.sweep_patterns, self._layouts
         return kernels.advance(
             form,
             matrix,
@@ -134,18 +129,12 @@ class Hopfield:
         )
 
     @cached_property
+    def _layouts(self) -> choice.Layouts:
+        return choice.Layouts(self.patterns)
+
+    @property
     def _largest(self) -> int:
-        return int(np.abs(self.patterns).max())
-
-    @cached_property
-    def _by_site(self) -> np.ndarray:
-        """Patterns stored by site, in the narrowest type that is fast: (neuron, pattern)."""
-        narrow = self._largest <= 127 and self.patterns.size > _FITS_CACHE
-        return np.ascontiguousarray(self.patterns.T, dtype=np.int8 if narrow else np.int16)
-
-    @cached_property
-    def _packed(self) -> blocked.Packed:
-        return blocked.packed(self.patterns.T)
+        return self._layouts.largest
 
     @cached_property
     def _diagonal(self) -> np.ndarray:
