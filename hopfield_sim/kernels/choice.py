@@ -3,12 +3,13 @@
 All forms give the same trajectory, so that lanes may change from one to another at any sweep. What
 each costs, per attempted flip and on one core, is a straight line in P, in the fraction of visits
 that flip and, for the couplings, in N; the lines below were measured. The fraction is that of the
-lane's last sweeps, looked at again after 4, 16, 64 ... sweeps.
+lane's last sweeps, looked at again after 4, 16, 64 ... sweeps, and remembered.
 
 * many lanes: `blocked`, by groups of 32; those that do not fill a group: `packed`, one by one;
 * lanes that hardly flip: `couplings`, where N^2 couplings can be afforded. They are made when the
   time lost for want of them would have paid for making them;
-* random order, integers that are too large, processors without vector units: `plain`.
+* random order, integers that are too large, processors that no vector code was measured on:
+  `plain`.
 
 At zero temperature lanes that reached a fixed point are taken out.
 """
@@ -20,22 +21,25 @@ from functools import cached_property
 import numpy as np
 
 from hopfield_sim.kernels import blocked, couplings, packed, plain
-from hopfield_sim.kernels.simd import AVX2, VNNI
+from hopfield_sim.kernels.simd import AVX2, VNNI, X86
 from hopfield_sim.kernels.tiles import GROUP
 from hopfield_sim.randomness import FIXED, NONE
 
 _FITS_CACHE = 2**19  # int16 products are faster than int8 ones while the patterns stay in cache
 _LARGEST_COUPLINGS = 2**28  # bytes
-_FIRST, _LONGEST = 4, 512  # sweeps before the acceptance is looked at again
+_FIRST, _THEN, _LONGEST = 4, 256, 512  # sweeps before the acceptance is looked at again
 _GUESS = 0.1  # acceptance of lanes that were never swept
 
-# nanoseconds of a visit: (constant, per pattern, per flip, per flip and pattern)
+# nanoseconds of a visit: (constant, per pattern, per flip, per flip and pattern), measured at
+# N = 2048 to 10^4 with AVX-512 VNNI, with AVX2 and with SSE2; of a visit by couplings: (constant,
+# per flip and neuron)
+_LEVEL = 0 if VNNI else 1 if AVX2 else 2
 _LINES = {
-    "blocked": (1.6, 0.0132, 1.5, 0.0) if VNNI else (2.5, 0.04, 2.5, 0.0),
-    "packed": (2.0, 0.0098, 20.0, 0.02) if VNNI else (4.0, 0.045, 25.0, 0.04),
-    "plain": (5.0, 0.06, 10.0, 0.07),
+    "blocked": ((1.6, 0.0132, 1.5, 0.0), (2.7, 0.027, 1.5, 0.0), (3.0, 0.073, 1.5, 0.0))[_LEVEL],
+    "packed": ((2.0, 0.0098, 20.0, 0.02), (3.0, 0.037, 25.0, 0.0), (4.0, 0.15, 25.0, 0.0))[_LEVEL],
+    "plain": ((5.0, 0.05, 10.0, 0.07), (5.0, 0.05, 10.0, 0.07), (4.0, 0.13, 10.0, 0.07))[_LEVEL],
 }
-_SKIP, _SKIP_FLIP = 0.8, 0.1  # of a visit by couplings: constant, per flip and neuron
+_SKIP, _SKIP_FLIP = ((0.8, 0.1), (1.05, 0.1), (1.7, 0.12))[_LEVEL]
 _BUILD = 0.03  # of a product while couplings are made
 
 
@@ -95,9 +99,9 @@ class Layouts:
             and 2 * self.n_neurons**2 <= _LARGEST_COUPLINGS
         )
 
-    def remembered(self, draws, n_lanes: int) -> np.ndarray:
-        """Acceptance of these lanes in the last call with them, or a guess: (lane,)."""
-        return self._acceptance.get(_name(draws), np.full(n_lanes, _GUESS)).copy()
+    def remembered(self, draws) -> np.ndarray | None:
+        """Acceptance of these lanes in the last call with them, if there was one: (lane,)."""
+        return self._acceptance.get(_name(draws))
 
     def remember(self, draws, acceptance: np.ndarray) -> None:
         """Keep the acceptance of these lanes for the next call."""
@@ -113,13 +117,18 @@ def _name(draws) -> bytes:
 def sweep_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sweeps, flips):
     """Sweeps in place; `patterns` is `Layouts`, the rest as `plain.sweep_patterns`."""
     n_lanes = len(spins)
-    acceptance = patterns.remembered(draws, n_lanes)
+    is_quench = draws.kind == NONE and draws.order == FIXED  # towards a fixed point
+    known = None if is_quench else patterns.remembered(draws)
+    acceptance = np.full(n_lanes, _GUESS) if known is None else known.copy()
+    longest = _FIRST if known is None else _THEN
     active, last = np.arange(n_lanes), first_sweep + n_sweeps
-    longest = _FIRST  # short at first: the acceptance is a guess, or may have changed
     while first_sweep < last and active.size:
         length = min(longest, last - first_sweep)
+        plan = _plan(patterns, draws, active, acceptance, length)
+        if is_quench and all(form is not blocked.sweep_patterns for form, *_ in plan):
+            length = last - first_sweep  # the other forms leave each lane where it stops
         before = flips[active]
-        for form, matrix, lanes in _plan(patterns, draws, active, acceptance, length):
+        for form, matrix, lanes in plan:
             if len(lanes) == n_lanes:
                 form(matrix, diagonal, spins, overlaps, draws, first_sweep, length, flips)
                 continue
@@ -129,23 +138,25 @@ def sweep_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sw
             spins[lanes], overlaps[lanes], flips[lanes] = state
         moved = flips[active] - before
         acceptance[active] = moved / (length * patterns.n_neurons)
-        if draws.kind == NONE and draws.order == FIXED:
+        if is_quench:
             active = active[moved > 0]  # the others are at a fixed point
+        else:
+            longest = min(4 * longest, _LONGEST)
         first_sweep += length
-        longest = _FIRST if draws.kind == NONE else min(4 * longest, _LONGEST)
-    patterns.remember(draws, acceptance)
+    if not is_quench:
+        patterns.remember(draws, acceptance)
 
 
 def _plan(patterns, draws, lanes, acceptance, n_sweeps):
     """Which form, with which matrix, for which lanes: a list that covers all lanes once."""
     n_neurons, n_patterns = patterns.n_neurons, patterns.n_patterns
-    can_block = blocked.fits(n_neurons, n_patterns, patterns.largest) and (VNNI or AVX2)
+    can_block = X86 and blocked.fits(n_neurons, n_patterns, patterns.largest)
     if draws.order != FIXED or not can_block:
         return [(plain.sweep_patterns, patterns.by_site, lanes)]
     a = acceptance[lanes]
     cost = {name: _line(*line, n_patterns, a) for name, line in _LINES.items()}
     single, form, layout = cost["plain"], plain.sweep_patterns, "by_site"
-    if patterns.is_binary:
+    if patterns.is_binary and cost["packed"].sum() < single.sum():
         single, form, layout = cost["packed"], packed.sweep_patterns, "bits"
     plan = []
     if patterns.may_have_pairs:

@@ -19,7 +19,6 @@ from hopfield_sim.kernels.simd import (
     I64,
     V32,
     V64,
-    call,
     constant,
     load,
     store,
@@ -157,7 +156,10 @@ def _threshold(builder, kind, word, scale, bound):
     bottom = builder.fneg(bound)
     theta = builder.select(builder.fcmp_ordered(">", theta, bottom), theta, bottom)
     theta = builder.select(builder.fcmp_ordered("<", theta, bound), theta, bound)
-    return builder.fptosi(call(builder, "llvm.ceil.v16f32", F32, theta), V32)
+    # rounded up in integers: some processors have no instruction for it
+    towards_zero = builder.fptosi(theta, V32)
+    is_below = builder.fcmp_ordered("<", builder.sitofp(towards_zero, F32), theta)
+    return builder.sub(towards_zero, builder.sext(is_below, V32))
 
 
 def _group_tile(kind):

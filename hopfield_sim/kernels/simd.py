@@ -32,6 +32,7 @@ def _features() -> set[str]:
 
 VNNI = "avx512vnni" in _features()
 AVX2 = "avx2" in _features()
+X86 = llvm.get_process_triple().startswith("x86_64")  # has SSE2 at least
 
 
 def _vnni_takes_parts() -> bool:
@@ -132,6 +133,23 @@ def select(builder, bits, where_set, elsewhere):
     return builder.select(truth, where_set, elsewhere)
 
 
+def _products_of_pairs(builder, a, b):
+    """a0 b0 + a1 b1 in each 32-bit place of two <32 x i16>, by x86's 256 or 128-bit instruction."""
+    name, width = ("avx2.pmadd.wd", 16) if AVX2 else ("sse2.pmadd.wd", 8)
+    sums = [
+        call(
+            builder,
+            f"llvm.x86.{name}",
+            ir.VectorType(I32, width // 2),
+            *(part(builder, v, range(first, first + width)) for v in (a, b)),
+        )
+        for first in range(0, 32, width)
+    ]
+    while len(sums) > 1:
+        sums = [joined(builder, *sums[k : k + 2]) for k in range(0, len(sums), 2)]
+    return sums[0]
+
+
 def add_pairs(builder, total, a, b):
     """total + (a0 b0 + a1 b1) in each 32-bit place; a, b: vectors of words of two int16."""
     if VNNI:
@@ -143,22 +161,13 @@ def add_pairs(builder, total, a, b):
             *(builder.bitcast(v, V16) if _TAKES_PARTS else v for v in (a, b)),
         )
     a, b = builder.bitcast(a, V16), builder.bitcast(b, V16)
-    if AVX2:
-        half = ir.VectorType(I32, 8)
-        products = [
-            call(
-                builder,
-                "llvm.x86.avx2.pmadd.wd",
-                half,
-                *(part(builder, v, range(first, first + 16)) for v in (a, b)),
-            )
-            for first in (0, 16)
-        ]
-        return builder.add(total, joined(builder, *products))
+    if AVX2 or X86:
+        return builder.add(total, _products_of_pairs(builder, a, b))
+    products = []
     for first in (0, 1):
         x, y = (builder.sext(part(builder, v, range(first, 32, 2)), V32) for v in (a, b))
-        total = builder.add(total, builder.mul(x, y))
-    return total
+        products.append(builder.mul(x, y))
+    return builder.add(total, builder.add(*products))
 
 
 def add_quads(builder, total, u, s):
@@ -176,6 +185,12 @@ def add_quads(builder, total, u, s):
             pairs = call(builder, "llvm.x86.avx2.pmadd.ub.sw", half, x, y)
             sums.append(call(builder, "llvm.x86.avx2.pmadd.wd", ir.VectorType(I32, 8), pairs, ones))
         return builder.add(total, joined(builder, *sums))
+    if X86:
+        u, s, eight = builder.bitcast(u, V16), builder.bitcast(s, V16), constant(V16, 8)
+        even = builder.and_(u, constant(V16, 255)), builder.ashr(builder.shl(s, eight), eight)
+        odd = builder.lshr(u, eight), builder.ashr(s, eight)
+        sums = builder.add(*(_products_of_pairs(builder, *pair) for pair in (even, odd)))
+        return builder.add(total, sums)
     for k in range(4):
         x = builder.zext(part(builder, u8, range(k, 64, 4)), V32)
         y = builder.sext(part(builder, s8, range(k, 64, 4)), V32)

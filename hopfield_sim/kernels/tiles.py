@@ -11,12 +11,14 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from hopfield_sim.kernels.simd import (
+    AVX2,
     B16,
     I16,
     I32,
     I64,
     V16,
     V32,
+    VNNI,
     accumulators,
     add_pairs,
     add_quads,
@@ -27,9 +29,15 @@ from hopfield_sim.kernels.simd import (
 )
 
 GROUP = 32  # lanes of a group
-TILE = 8  # sites, or patterns, of a product tile: 8 x 2 accumulators fill half the registers
+TILE = 8  # sites, or patterns, of a product tile
 SUB = 16  # sites that are decided while their fields stay in registers
 BLOCK = 64  # sites that are visited on fields computed in one product
+
+
+# Which sites (or patterns) and halves of a group are summed at once: as many accumulators as stay
+# in registers, 16 of 512 bits where there are 32 of them, 8 of 256 or 128 bits where there are 16.
+_ROWS, _HALVES = (TILE, ((0, 1),)) if VNNI else (4 if AVX2 else 2, ((0,), (1,)))
+_PARTS = [(range(k, k + _ROWS), halves) for k in range(0, TILE, _ROWS) for halves in _HALVES]
 
 
 @intrinsic
@@ -41,19 +49,22 @@ def fields_tile(typingctx, x, m, h, n_pairs):
 
     def generate(context, builder, signature, arguments):
         x, m, h, n_pairs = arguments
-        kept = accumulators(builder, 2 * TILE)
-        with cgutils.for_range(builder, n_pairs) as loop:
-            row_m = builder.add(m, builder.mul(loop.index, ir.Constant(I64, 4 * GROUP)))
-            row_x = builder.add(x, builder.mul(loop.index, ir.Constant(I64, 4 * TILE)))
-            halves = [load(builder, row_m, 64 * z, V32) for z in range(2)]
-            for site in range(TILE):
-                word = broadcast(builder, load(builder, row_x, 4 * site, I32))
-                for z in range(2):
-                    place = kept[2 * site + z]
-                    total = add_pairs(builder, builder.load(place), halves[z], word)
-                    builder.store(total, place)
-        for k, place in enumerate(kept):
-            store(builder, builder.load(place), h, 64 * k)
+        for sites, halves in _PARTS:
+            kept = accumulators(builder, len(sites) * len(halves))
+            with cgutils.for_range(builder, n_pairs) as loop:
+                row_m = builder.add(m, builder.mul(loop.index, ir.Constant(I64, 4 * GROUP)))
+                row_x = builder.add(x, builder.mul(loop.index, ir.Constant(I64, 4 * TILE)))
+                overlaps = [load(builder, row_m, 64 * z, V32) for z in halves]
+                for k, site in enumerate(sites):
+                    word = broadcast(builder, load(builder, row_x, 4 * site, I32))
+                    for z, m_half in enumerate(overlaps):
+                        place = kept[len(halves) * k + z]
+                        total = add_pairs(builder, builder.load(place), m_half, word)
+                        builder.store(total, place)
+            for k, site in enumerate(sites):
+                for z, half in enumerate(halves):
+                    total = builder.load(kept[len(halves) * k + z])
+                    store(builder, total, h, 128 * site + 64 * half)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, types.intp, types.intp), generate
@@ -70,31 +81,35 @@ def overlaps_tile(typingctx, x, stride, d, total, m):
 
     def generate(context, builder, signature, arguments):
         x, stride, d, total, m = arguments
-        kept = accumulators(builder, 2 * TILE)
-        with cgutils.for_range(builder, ir.Constant(I64, BLOCK // 4)) as loop:
-            row_d = builder.add(d, builder.mul(loop.index, ir.Constant(I64, 4 * GROUP)))
-            row_x = builder.add(x, builder.mul(loop.index, stride))
-            halves = [load(builder, row_d, 64 * z, V32) for z in range(2)]
-            for p in range(TILE):
-                word = broadcast(builder, load(builder, row_x, 4 * p, I32))
-                for z in range(2):
-                    place = kept[2 * p + z]
-                    new = add_quads(builder, builder.load(place), word, halves[z])
-                    builder.store(new, place)
         low = constant(V32, 0xFFFF)
-        for z in range(2):
-            offset = load(builder, total, 64 * z, V32)
-            for pair in range(TILE // 2):
-                even, odd = (
-                    builder.sub(
-                        builder.shl(builder.load(kept[2 * p + z]), constant(V32, 1)), offset
+        for patterns, halves in _PARTS:
+            kept = accumulators(builder, len(patterns) * len(halves))
+            with cgutils.for_range(builder, ir.Constant(I64, BLOCK // 4)) as loop:
+                row_d = builder.add(d, builder.mul(loop.index, ir.Constant(I64, 4 * GROUP)))
+                row_x = builder.add(x, builder.mul(loop.index, stride))
+                changes = [load(builder, row_d, 64 * z, V32) for z in halves]
+                for k, p in enumerate(patterns):
+                    word = broadcast(builder, load(builder, row_x, 4 * p, I32))
+                    for z, change in enumerate(changes):
+                        place = kept[len(halves) * k + z]
+                        new = add_quads(builder, builder.load(place), word, change)
+                        builder.store(new, place)
+            for z, half in enumerate(halves):
+                offset = load(builder, total, 64 * half, V32)
+                for k in range(0, len(patterns), 2):
+                    even, odd = (
+                        builder.sub(
+                            builder.shl(
+                                builder.load(kept[len(halves) * one + z]), constant(V32, 1)
+                            ),
+                            offset,
+                        )
+                        for one in (k, k + 1)
                     )
-                    for p in (2 * pair, 2 * pair + 1)
-                )
-                both = builder.or_(builder.and_(even, low), builder.shl(odd, constant(V32, 16)))
-                where = 4 * GROUP * pair + 64 * z
-                old = load(builder, m, where, V16)
-                store(builder, builder.add(old, builder.bitcast(both, V16)), m, where)
+                    both = builder.or_(builder.and_(even, low), builder.shl(odd, constant(V32, 16)))
+                    where = 2 * GROUP * patterns[k] + 64 * half
+                    old = load(builder, m, where, V16)
+                    store(builder, builder.add(old, builder.bitcast(both, V16)), m, where)
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, types.intp, types.intp, types.intp), generate
