@@ -79,7 +79,7 @@ class Layouts:
     @cached_property
     def bits(self) -> packed.Bits:
         """For `packed`."""
-        return packed.packed(self.patterns.T, self._own)
+        return packed.bits(self.patterns.T, self._own)
 
     @cached_property
     def _own(self) -> np.ndarray:
@@ -88,7 +88,7 @@ class Layouts:
     @cached_property
     def pairs(self) -> couplings.Pairs:
         """For `couplings`."""
-        return couplings.packed(self.patterns.T, self.bits)
+        return couplings.pairs(self.patterns.T, self.bits)
 
     @property
     def may_have_pairs(self) -> bool:

@@ -53,8 +53,8 @@ class Pairs(NamedTuple):
     bits: Bits
 
 
-def packed(by_site: np.ndarray, bits: Bits) -> Pairs:
-    """by_site: (neuron, pattern), +-1; bits: `packed.packed` of it. P <= 32767."""
+def pairs(by_site: np.ndarray, bits: Bits) -> Pairs:
+    """by_site: (neuron, pattern), +-1; bits: `packed.bits` of it. P <= 32767."""
     x = np.asarray(by_site, np.float32)
     couplings = aligned((len(x), len(x)), np.int16)
     for first in range(0, len(x), 1024):  # exact in float32: sums of P terms +-1

@@ -52,7 +52,7 @@ def fits(n_neurons: int, n_patterns: int) -> bool:
     return n_neurons <= 32767 and n_patterns <= 32767
 
 
-def packed(by_site: np.ndarray, couplings: np.ndarray | None = None) -> Bits:
+def bits(by_site: np.ndarray, couplings: np.ndarray | None = None) -> Bits:
     """by_site: (neuron, pattern), all +-1; couplings: as for `blocked.packed`.
 
     Padded with -1 to whole blocks and to a multiple of 64 patterns (whose overlaps are kept 0).
@@ -82,7 +82,7 @@ def _words(truth: np.ndarray) -> np.ndarray:
 
 
 def sweep_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sweeps, flips):
-    """Sweeps in place, in fixed order; `patterns` is `packed`, the rest as `plain.sweep_patterns`.
+    """Sweeps in place, in fixed order; `patterns` is `bits`, the rest as `plain.sweep_patterns`.
 
     diagonal: int32; spins: int8 (lane, neuron); overlaps: int16 (lane, pattern).
     """
