@@ -181,9 +181,9 @@ def _sweep(
                     n_lanes - group * GROUP,
                 )
                 total[:] = 0
-                for half in range(2):
-                    side = 64 * half
-                    for site in range(0, BLOCK, SUB):
+                for site in range(0, BLOCK, SUB):
+                    for half in range(2):  # two chains of decisions that do not wait for each other
+                        side = 64 * half
                         changes_at = d_at + site * GROUP + side
                         moved = decide(
                             h_at + site * row + side,
