@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -37,6 +38,8 @@ class Settings(Options):
     """Temperatures T in units of J."""
     replicas: int = 4
     """Replicas a cell: an even number, half from each start."""
+    starts: Literal["both", "pattern"] = "both"
+    """"pattern": all replicas start in the pattern; then only R-hat and drift tell equilibrium."""
     warmup: int = 50
     """Sweeps before the first measurement."""
     samples: int = 75
@@ -60,7 +63,8 @@ def cell(settings: Settings, seed, alpha: float, temperature: np.ndarray):
 
     n_neurons = settings.n_neurons
     xi = patterns.random(round(alpha * n_neurons), n_neurons, seed=seed)
-    starts = np.stack([xi[0], patterns.corrupt(xi[0], seed=seed, flip_fraction=0.1)])
+    near = 0.1 if settings.starts == "both" else 0.0
+    starts = np.stack([xi[0], patterns.corrupt(xi[0], seed=seed, flip_fraction=near)])
     run = simulate(
         Hopfield(xi),
         Glauber(tuple(temperature)),

@@ -38,6 +38,9 @@ from hopfield_sim.kernels.tiles import (
 from hopfield_sim.randomness import DYNAMICS, EXPONENTIAL, LOGISTIC, NONE
 
 
+_TOGETHER = 4 * GROUP  # lanes that share the expansion of a block, and the cache
+
+
 class Packed(NamedTuple):
     """Patterns in the two orders of the products, and each block's own couplings."""
 
@@ -84,6 +87,14 @@ def sweep_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sw
 
     diagonal: int32; spins: int8 (lane, neuron); overlaps: int16 (lane, pattern).
     """
+    for first in range(0, len(spins), _TOGETHER):
+        some = slice(first, first + _TOGETHER)
+        own = draws._replace(lanes=draws.lanes[some], scale=draws.scale[some])
+        state = spins[some], overlaps[some], flips[some]
+        _sweep_some(patterns, diagonal, *state[:2], own, first_sweep, n_sweeps, state[2])
+
+
+def _sweep_some(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sweeps, flips):
     n_lanes, n_neurons = spins.shape
     n_blocks, n_padded = len(patterns.couplings), patterns.for_overlaps.shape[1]
     n_groups = -(-n_lanes // GROUP)
