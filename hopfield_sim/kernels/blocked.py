@@ -37,7 +37,6 @@ from hopfield_sim.kernels.tiles import (
 )
 from hopfield_sim.randomness import DYNAMICS, EXPONENTIAL, LOGISTIC, NONE
 
-
 _TOGETHER = 4 * GROUP  # lanes that share the expansion of a block, and the cache
 
 
