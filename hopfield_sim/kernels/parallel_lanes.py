@@ -131,7 +131,8 @@ def step_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_swe
     whole = np.zeros((n_groups * GROUP, n_padded), np.int16)
     whole[:n_lanes, :n_patterns] = overlaps
     m = _aligned((n_groups, n_padded // 2, GROUP, 2), np.int16)
-    m[:] = whole.reshape(n_groups, GROUP, -1, 2).transpose(0, 2, 1, 3)
+    pairs = m.view(np.uint32)[..., 0]
+    pairs[:] = whole.view(np.uint32).reshape(n_groups, GROUP, -1).transpose(0, 2, 1)
 
     own = _aligned((n_sites,), np.int32)
     own[:n_neurons] = diagonal
@@ -168,7 +169,8 @@ def step_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_swe
     by_lane = np.ascontiguousarray(s.transpose(0, 2, 1)).reshape(n_groups * GROUP, -1)
     bits = _bits(by_lane)[:n_lanes, :n_neurons].view(np.int8)
     np.subtract(1, 2 * bits, out=spins)
-    overlaps[:] = m.transpose(0, 2, 1, 3).reshape(n_groups * GROUP, -1)[:n_lanes, :n_patterns]
+    whole.view(np.uint32).reshape(n_groups, GROUP, -1)[:] = pairs.transpose(0, 2, 1)
+    overlaps[:] = whole[:n_lanes, :n_patterns]
     flips += counts.reshape(-1)[:n_lanes]
 
 
