@@ -110,20 +110,17 @@ def test_fixed_points_stop_and_cycles_go_on():
     np.testing.assert_array_equal(after[35], -spins[35])
 
 
-def test_flips_beyond_32_bits_of_steps():
+def test_steps_are_counted_with_64_bits():
     """The counter of a sweep has 64 bits here as everywhere."""
     xi, spins = values(5, 70, (-1, 1)), start(34, 70)
     found = by_lanes(xi, LOGISTIC, spins, first_step=2**34)
     assert_same(found, one_by_one(xi, LOGISTIC, spins, reference.step_patterns, first_step=2**34))
 
 
-@pytest.mark.parametrize("allowed", [(-1, 1), (-1, 0, 1), (-5, 3, 4)])
-def test_unpacked_gives_the_patterns_back(allowed):
-    for n_patterns in (1, 60, 61, 130):
-        xi = values(n_patterns, 70, allowed)
-        packed = parallel_lanes.packed(xi.T)
-        np.testing.assert_array_equal(parallel_lanes.unpacked(packed, 70, n_patterns), xi.T)
-        assert packed.signs_for_overlaps.size == 0 or allowed == (-1, 1)
+def test_few_lanes_and_large_integers_take_the_simple_form():
+    assert parallel_lanes.suits(2048, 204, 1, True, 32)
+    assert not parallel_lanes.suits(2048, 204, 1, True, 1)
+    assert not parallel_lanes.suits(2048, 204, 17, False, 32)
 
 
 def test_what_does_not_fit_is_known():

@@ -1,6 +1,7 @@
 """All neurons at once (Little): every decision of a step uses the state before it.
 
-One chain after another; same trajectories as `reference.step_patterns` and `step_couplings`.
+One chain after another: the simple forms, on any processor, for any integers; same trajectories as
+`reference.step_patterns` and `step_couplings`. Many lanes on one pattern set: `parallel_lanes`.
 """
 
 from __future__ import annotations
