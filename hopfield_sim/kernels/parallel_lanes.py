@@ -82,7 +82,7 @@ def packed(by_site: np.ndarray) -> Packed:
     """by_site: (neuron, pattern), integers that fit; padded to whole tiles."""
     n_neurons, n_patterns = by_site.shape
     if not np.all(np.abs(by_site) == 1):
-        integers = blocked.packed(by_site)
+        integers = blocked.packed(by_site, couplings=np.zeros((0, BLOCK, BLOCK), np.int16))
         return Packed(
             np.zeros((0, 0), np.uint64),
             np.zeros((0, 0, TILE), np.uint32),

@@ -30,6 +30,7 @@ from hopfield_sim.kernels.simd import (
     part,
     store,
 )
+from hopfield_sim.kernels.tiles import _PARTS as PARTS
 from hopfield_sim.kernels.tiles import GROUP, TILE
 
 WORD = 32  # sites of a word of bits
@@ -207,30 +208,33 @@ def count_tile(typingctx, x, s, n_words, n_neurons, m):
 
     def generate(context, builder, signature, arguments):
         x, s, n_words, n_neurons, m = arguments
-        kept = accumulators(builder, 2 * TILE)
-        with cgutils.for_range(builder, n_words) as loop:
-            row_s = builder.add(s, builder.mul(loop.index, I64(4 * GROUP)))
-            row_x = builder.add(x, builder.mul(loop.index, I64(4 * TILE)))
-            halves = [load(builder, row_s, 64 * z, V32) for z in range(2)]
-            for p in range(TILE):
-                word = broadcast(builder, load(builder, row_x, 4 * p, I32))
-                for z in range(2):
-                    unequal = builder.xor(word, halves[z])
-                    number = call(builder, "llvm.ctpop.v16i32", V32, unequal)
-                    place = kept[2 * p + z]
-                    builder.store(builder.add(builder.load(place), number), place)
         low = constant(V32, 0xFFFF)
         all_sites = broadcast(builder, builder.trunc(n_neurons, I32))
-        for pair in range(TILE // 2):
-            for z in range(2):
-                even, odd = (
-                    builder.sub(
-                        all_sites, builder.shl(builder.load(kept[2 * p + z]), constant(V32, 1))
+        for patterns, halves in PARTS:
+            kept = accumulators(builder, len(patterns) * len(halves))
+            with cgutils.for_range(builder, n_words) as loop:
+                row_s = builder.add(s, builder.mul(loop.index, I64(4 * GROUP)))
+                row_x = builder.add(x, builder.mul(loop.index, I64(4 * TILE)))
+                spins = [load(builder, row_s, 64 * z, V32) for z in halves]
+                for k, p in enumerate(patterns):
+                    word = broadcast(builder, load(builder, row_x, 4 * p, I32))
+                    for z, spin in enumerate(spins):
+                        number = call(builder, "llvm.ctpop.v16i32", V32, builder.xor(word, spin))
+                        place = kept[len(halves) * k + z]
+                        builder.store(builder.add(builder.load(place), number), place)
+            for k in range(0, len(patterns), 2):
+                for z, half in enumerate(halves):
+                    even, odd = (
+                        builder.sub(
+                            all_sites,
+                            builder.shl(
+                                builder.load(kept[len(halves) * one + z]), constant(V32, 1)
+                            ),
+                        )
+                        for one in (k, k + 1)
                     )
-                    for p in (2 * pair, 2 * pair + 1)
-                )
-                both = builder.or_(builder.and_(even, low), builder.shl(odd, constant(V32, 16)))
-                store(builder, both, m, 4 * GROUP * pair + 64 * z)
+                    both = builder.or_(builder.and_(even, low), builder.shl(odd, constant(V32, 16)))
+                    store(builder, both, m, 2 * GROUP * patterns[k] + 64 * half)
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 5), generate
