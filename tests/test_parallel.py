@@ -120,7 +120,7 @@ def test_steps_are_counted_with_64_bits():
 def test_few_lanes_and_large_integers_take_the_simple_form():
     assert parallel_lanes.suits(2048, 204, 1, True, 32)
     assert not parallel_lanes.suits(2048, 204, 1, True, 1)
-    assert not parallel_lanes.suits(2048, 204, 17, False, 32)
+    assert not parallel_lanes.suits(2048, 204, 17, False, 32)  # too large
 
 
 def test_what_does_not_fit_is_known():
