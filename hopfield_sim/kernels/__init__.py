@@ -1,19 +1,20 @@
 """How one sweep is computed: one form a file, and the one door through which models call them.
 
-===========  ========  ====================================================================
-form         memory    serves
-===========  ========  ====================================================================
-`reference`  any       every sweep, in plain NumPy: the judge of the others
-`plain`      overlaps  patterns, any order, any integers, one lane after another
-`blocked`    overlaps  patterns, fixed order, many lanes: products of integer matrices
-`packed`     overlaps  patterns +-1, fixed order, one lane after another, on bits
-`couplings`  fields    any J; and patterns +-1 at low acceptance (keeps their overlaps too)
-`choice`     overlaps  patterns: whichever of these is fastest, for each lane at each time
-`parallel`   either    all neurons at once
-===========  ========  ====================================================================
+================  ========  ================================================================
+form              memory    serves
+================  ========  ================================================================
+`reference`       any       every sweep, in plain NumPy: the judge of the others
+`plain`           overlaps  patterns, any order, any integers, one lane after another
+`blocked`         overlaps  patterns, fixed order, many lanes: products of integer matrices
+`packed`          overlaps  patterns +-1, fixed order, one lane after another, on bits
+`couplings`       fields    any J; patterns +-1 at low acceptance (keeps their overlaps too)
+`parallel`        either    all neurons at once, one lane after another
+`parallel_lanes`  overlaps  patterns, all neurons at once, many lanes
+`choice`          overlaps  patterns: whichever is fastest, for each lane at each time
+================  ========  ================================================================
 
-What they are made of: `draws` (random numbers), `tiles` (32 lanes side by side), `chain` (64 sites
-of one lane), both written in the vocabulary of `simd`. Each form is a function over arrays with the
+What they are made of: `draws` (random numbers), `tiles` (32 lanes side by side), `popcount`
+(counts of bits, 32 lanes), `chain` (64 sites of one lane), all written in the vocabulary of `simd`. Each form is a function over arrays with the
 signature of its reference (`matrix, diagonal, spins, memory, draws, first_sweep, n_sweeps, flips`),
 changes spins, memory and flips in place, and gives the trajectory of its reference.
 """

@@ -20,7 +20,7 @@ from functools import cached_property
 
 import numpy as np
 
-from hopfield_sim.kernels import blocked, couplings, packed, plain
+from hopfield_sim.kernels import blocked, couplings, packed, parallel, parallel_lanes, plain
 from hopfield_sim.kernels.simd import AVX2, VNNI, X86
 from hopfield_sim.kernels.tiles import GROUP
 from hopfield_sim.randomness import FIXED, NONE
@@ -90,6 +90,11 @@ class Layouts:
         """For `couplings`."""
         return couplings.pairs(self.patterns.T, self.bits)
 
+    @cached_property
+    def for_lanes(self) -> parallel_lanes.Packed:
+        """For `parallel_lanes`."""
+        return parallel_lanes.packed(self.patterns.T)
+
     @property
     def may_have_pairs(self) -> bool:
         """Whether the couplings of all pairs can be afforded."""
@@ -145,6 +150,25 @@ def sweep_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sw
         first_sweep += length
     if not is_quench:
         patterns.remember(draws, acceptance)
+
+
+def step_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sweeps, flips):
+    """Steps of all neurons at once, in place; arguments as `sweep_patterns`."""
+    size = patterns.n_neurons, patterns.n_patterns, patterns.largest, patterns.is_binary
+    split = len(spins) // GROUP * GROUP  # lanes in full groups
+    if not parallel_lanes.suits(*size, GROUP):
+        split = 0
+    elif parallel_lanes.suits(*size, len(spins) - split):
+        split = len(spins)
+    for form, layout, lanes in (
+        (parallel_lanes.step_patterns, "for_lanes", slice(split)),
+        (parallel.step_patterns, "by_site", slice(split, None)),
+    ):
+        if len(spins[lanes]):
+            own = draws._replace(lanes=draws.lanes[lanes], scale=draws.scale[lanes])
+            state = spins[lanes], overlaps[lanes]
+            matrix = getattr(patterns, layout)
+            form(matrix, diagonal, *state, own, first_sweep, n_sweeps, flips[lanes])
 
 
 def _plan(patterns, draws, lanes, acceptance, n_sweeps):

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from hopfield_sim import kernels, patterns
-from hopfield_sim.kernels import choice, parallel
+from hopfield_sim.kernels import choice
 from hopfield_sim.models import checked_spins
 from hopfield_sim.randomness import PARALLEL, Noise, Stream
 
@@ -112,12 +112,12 @@ class Hopfield:
         keeps_self = noise.keeps_self_coupling and self.self_coupling == "hebb"
         diagonal = np.zeros_like(self._diagonal) if keeps_self else self._diagonal
         if noise.order == PARALLEL:
-            form, matrix = parallel.step_patterns, self._layouts.by_site
+            form = choice.step_patterns
         else:
-            form, matrix = choice.sweep_patterns, self._layouts
+            form = choice.sweep_patterns
         return kernels.advance(
             form,
-            matrix,
+            self._layouts,
             diagonal,
             spins,
             memory,
