@@ -13,10 +13,11 @@ form              memory    serves
 `choice`          overlaps  patterns: whichever is fastest, for each lane at each time
 ================  ========  ================================================================
 
-What they are made of: `draws` (random numbers), `tiles` (32 lanes side by side), `popcount`
-(counts of bits, 32 lanes), `chain` (64 sites of one lane), all written in the vocabulary of `simd`. Each form is a function over arrays with the
-signature of its reference (`matrix, diagonal, spins, memory, draws, first_sweep, n_sweeps, flips`),
-changes spins, memory and flips in place, and gives the trajectory of its reference.
+What they are made of: `draws` (random numbers), `tiles` (32 lanes side by side), `popcount` (counts
+of bits, 32 lanes), `chain` (64 sites of one lane), all written in the vocabulary of `simd`. Each
+form is a function over arrays with the signature of its reference (`matrix, diagonal, spins,
+memory, draws, first_sweep, n_sweeps, flips`), changes spins, memory and flips in place, and gives
+the trajectory of its reference.
 """
 
 from __future__ import annotations
