@@ -170,7 +170,7 @@ def copied(tmp_path):
 def test_an_edited_callee_changes_the_answer(copied):
     """Numba's cache looks at the file of the caller only; ours must look at all of them.
 
-    The caller is in kernels/plain.py, the edited callee in kernels/draws.py.
+    The caller is in kernels/packed.py, the edited callee in kernels/draws.py.
     """
     home, run = copied
 
@@ -189,8 +189,9 @@ def test_an_edited_callee_changes_the_answer(copied):
     assert machine_code() == kept  # ... and used: the second process compiled nothing
     callee = home / "kernels" / "draws.py"
     source = callee.read_text()
-    assert "up - down" in source
-    callee.write_text(source.replace("up - down", "down - up"))
+    right, wrong = "ln(word), ln(builder.not_(word))", "ln(builder.not_(word)), ln(word)"
+    assert right in source
+    callee.write_text(source.replace(right, wrong))
     assert answer() != first
     assert machine_code() != kept
     callee.write_text(source)
