@@ -25,7 +25,7 @@ MET, MISSED, UNDECIDED, SILENT = "met", "missed", "undecided", "no verdict"
 _RESAMPLES = 2000
 # colours that stay apart without colour vision; markers and dashes that stay apart in grey
 _COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*", "h", ">")
 _DASHES = {"ours": "solid", "naive": (0, (5, 2)), "peer": (0, (1, 1.2))}
 
 
@@ -173,19 +173,41 @@ def lines(found: xr.Dataset) -> Figure:
             line = shown.isel(entry=np.flatnonzero(here & (shown.contestant.values == name)))
             if not line.sizes["entry"]:
                 continue
-            handles[name] = _line(panel, found, line, names.index(name))
+            handles[_label(line)] = _line(panel, found, line, names.index(name))
         panel.set(xscale="log", yscale="log", xlabel="neurons $N$ (patterns $P = N/10$)")
         where = "from the stored pattern" if start == "pattern" else "from random spins"
-        panel.set_title(f"$T = {temperature:g}$, {where}", fontsize=10)
+        panel.set_title(f"$T = {temperature:g}\\,J$, {where}", fontsize=10)
         sizes = np.unique(found.n_neurons[duel].values)
         panel.set_xticks(sizes, [f"{n}" for n in sizes], fontsize=8)
+        panel.set_xlim(sizes[0] / 1.25, sizes[-1] * 1.25)
         panel.minorticks_off()
         panel.grid(alpha=0.25)
     axes[0].set_ylabel("one core, ns per attempted flip")
-    figure.legend(handles.values(), handles.keys(), loc="outside right upper", fontsize=8)
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        loc="outside right upper",
+        fontsize=8,
+        title="bars: 95 % intervals",
+        title_fontsize=8,
+    )
     about = f"{found.attrs['processor']} ({found.attrs['vector_code']})"
     figure.suptitle(f"Sequential heat bath on stored patterns, one core of {about}", fontsize=11)
     return figure
+
+
+def _label(line: xr.Dataset) -> str:
+    """A contestant in words."""
+    name, family = str(line.contestant.values[0]), str(line.family.values[0])
+    if family == "limit":
+        return "limit of forms by overlaps:\n1.5 P integer products\nat the probes' rate"
+    if family == "naive":
+        return f"naive Numba,\n{name}"
+    if family == "ours":
+        replicas = int(line.replicas[0])
+        chains = "one chain" if replicas == 1 else f"{replicas} replicas"
+        return f"ours: {name.split()[0]}, {chains}"
+    return f"{name} (T = 0)" if name == "hopfieldnetwork" else name
 
 
 def _line(panel, found: xr.Dataset, line: xr.Dataset, index: int):

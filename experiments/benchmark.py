@@ -71,8 +71,15 @@ def main(settings: Settings) -> None:
 
         peers.check_installed()
     begin = time.process_time()
-    found = measurements(settings, *programme(settings))
+    duels, claims = programme(settings)
+    try:
+        found = measurements(settings, duels, claims)
+    except KeyboardInterrupt:
+        print("interrupted; nothing was stored", file=sys.stderr)
+        sys.exit(130)
     found.attrs["cpu_seconds"] = round(time.process_time() - begin, 1)
+    missing = set(settings.goals or GOALS) - {claim.goal.number for claim in claims}
+    found.attrs["not_measured"] = " ".join(map(str, sorted(missing)))
     _write(found, settings.store)
     report(found, settings)
 
@@ -104,10 +111,14 @@ def report(found, settings: Settings) -> None:
 
     print(benchmark.cost_table(found))
     print()
-    print(
-        f"machine: {found.attrs['processor']}, {found.attrs['cores']} cores; {found.attrs['date']}"
-    )
+    about = found.attrs
+    print(f"{about['processor']}, {about['cores']} cores, {about['vector_code']}; {about['date']}")
     print(benchmark.table(found))
+    if about["not_measured"]:
+        print(
+            f"(goals {about['not_measured']}: nobody to measure; 3, 4, 6, 7 and 17 want --peers, 3 "
+            "to 7 also --n-neurons 2048, 11 AVX-512 with VNNI)"
+        )
     if bool(found.drawn.any()):
         settings.figure.parent.mkdir(parents=True, exist_ok=True)
         benchmark.lines(found).savefig(settings.figure, dpi=150)

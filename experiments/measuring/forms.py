@@ -219,7 +219,7 @@ def naive(work: Work, rows: bool = False) -> Contestant:
         coupled = float_couplings(work.model)
         spins = work.spins(1)[0].astype(float)
         fields = coupled @ spins
-        yardsticks.seed_naive(work.seed)
+        yardsticks.seed_naive(work.seed % 2**32)
         counted = [0, 0]
 
         def advance(sweeps: int) -> None:

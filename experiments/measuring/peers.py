@@ -72,7 +72,7 @@ def dwave(work: Work, seconds: float) -> Contestant:
                 beta_schedule=[1 / work.temperature],
                 num_sweeps_per_beta=sweeps,
                 num_reads=1,
-                seed=work.seed,
+                seed=work.seed % 2**31,
                 initial_states=start,
                 proposal_acceptance_criteria="Gibbs",
             )
@@ -117,7 +117,7 @@ def openjij(work: Work) -> Contestant:
         def advance(sweeps: int) -> None:
             calls[0] += 1
             cxxjij.algorithm.Algorithm_SingleSpinFlip_run(
-                system, work.seed + calls[0], [(1 / work.temperature, sweeps)]
+                system, (work.seed + calls[0]) % 2**31, [(1 / work.temperature, sweeps)]
             )
 
         def accepted() -> float:
@@ -162,4 +162,4 @@ def hopfieldnetwork(model: Hopfield, starts: np.ndarray, to_the_end: bool) -> Co
         units = trials if to_the_end else model.n_neurons
         return Running(advance, units, check, seconds=0 if to_the_end else None)
 
-    return Contestant(HOPFIELDNETWORK, setup, "peer", 1, True)
+    return Contestant(HOPFIELDNETWORK, setup, "peer", 1, drawn=not to_the_end)

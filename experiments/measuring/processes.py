@@ -163,7 +163,7 @@ def _sweep_task(alpha: list[float], threads: int, n_neurons: int, sweeps: int):
     from experiments.options import loads
     from hopfield_sim import Sweep
 
-    settings = retrieval.Settings(n_neurons=n_neurons, warmup=sweeps, samples=2, every=1)
+    settings = retrieval.Settings(n_neurons=n_neurons, warmup=sweeps, samples=20, every=1)
     temperature = tuple(0.1 * k for k in range(1, 17))
 
     def advance(steps: int) -> None:

@@ -19,13 +19,14 @@ RACES = {
     races_sequential.other_target: {11},
     races_parallel.parallel: {12},
     races_parallel.fixed_point: {17},
+    races_around.reading: set(),
     races_around.draws: {18, 19},
     races_sequential.two_threads: {21},
     races_around.two_cores: {22},
     races_around.memory: {23},
     races_around.cold_start: {24},
 }
-"""Which goals each race is about."""
+"""Which goals each race is about; one about none describes the machine."""
 
 GOALS = sorted(set().union(*RACES.values()))
 
@@ -35,7 +36,7 @@ def programme(settings) -> tuple[list[Duel], list[Claim]]:
     wanted = set(settings.goals) or set(GOALS)
     duels, claims = [], []
     for race, goals in RACES.items():
-        if goals & wanted:
+        if goals & wanted or not settings.goals:
             some, about = race(settings)
             duels += some
             claims += [claim for claim in about if claim.goal.number in wanted]

@@ -19,6 +19,22 @@ from hopfield_sim.kernels import yardsticks
 _BLOCKED = label("blocked", REPLICAS)
 
 
+def reading(settings) -> tuple[list[Duel], list[Claim]]:
+    """Arrays of several sizes read end to end: what the caches and the memory give."""
+
+    def reader(n_bytes: int) -> Contestant:
+        def setup() -> Running:
+            array, out = np.ones(n_bytes + 64, np.uint8), np.zeros(64, np.int32)
+            start = -array.ctypes.data % 64
+            array = array[start : start + n_bytes]
+            return Running(lambda n: yardsticks.read(array, n, out), n_bytes)
+
+        return Contestant(f"{n_bytes >> 10} KiB", setup)
+
+    sizes = tuple(reader(2**k) for k in (14, 18, 20, 26))
+    return [Duel("reading", sizes, 0, 0, unit="byte")], []
+
+
 def draws(settings) -> tuple[list[Duel], list[Claim]]:
     """Random numbers: Philox against xoshiro256++, and their share of a visit."""
     n_words = 2048
@@ -61,7 +77,15 @@ def draws(settings) -> tuple[list[Duel], list[Claim]]:
             def advance(steps: int) -> None:
                 yardsticks.group_thresholds(theta, key, lanes, scale, bound, n_neurons, steps)
 
-            return Running(advance, 32 * n_neurons)
+            def check() -> None:
+                yardsticks.group_thresholds(theta, key, lanes, scale, bound, 64, 1)
+                for lane in (0, 17, 31):
+                    words = randomness.words(key, randomness.DYNAMICS, lanes[:, lane], 0, 16)
+                    expected = randomness.thresholds(words, randomness.LOGISTIC, scale[lane])
+                    if not np.array_equal(theta[:, lane], expected):
+                        raise RuntimeError("thresholds of a group are not those of NumPy.")
+
+            return Running(advance, 32 * n_neurons, check)
 
         field = (ours(work, "blocked", REPLICAS, False), Contestant("thresholds", thresholds))
         duel = Duel(f"thresholds N={n_neurons}", field, n_neurons, work.n_patterns, 0.5, "random")
@@ -73,8 +97,8 @@ def draws(settings) -> tuple[list[Duel], list[Claim]]:
 
 def two_cores(settings) -> tuple[list[Duel], list[Claim]]:
     """An alpha x T sweep on two cores: one process with two threads, two processes with one."""
-    n_neurons, alpha = 2000, [0.02, 0.04, 0.06, 0.08, 0.10, 0.12, 0.14, 0.16]
-    common = {"task": "sweep", "n_neurons": n_neurons, "sweeps": 100}
+    n_neurons, alpha = 2000, [k / 160 for k in range(1, 25)]
+    common = {"task": "sweep", "n_neurons": n_neurons, "sweeps": 150}
     whole = [common | {"alpha": alpha, "threads": 2}]
     halves = [common | {"alpha": alpha[k::2], "threads": 1} for k in range(2)]
     memory = {"threads": [], "processes": []}

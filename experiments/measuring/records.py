@@ -110,7 +110,7 @@ def dataset(measured: Sequence[Measured], claims: Sequence[Claim], settings: dic
         attrs={
             "title": "Benchmark of the kernels",
             "settings": store.as_json(settings),
-            "seed": settings["seed"],
+            "seed": store.as_json(settings["seed"]),
             **machine(),
         },
     )

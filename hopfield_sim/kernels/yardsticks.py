@@ -99,7 +99,7 @@ def read(array, n_times, out):
     array: uint8 (byte,), of which whole steps of READ_STEP are read; out: int32 (64,), written.
     """
     for _ in range(n_times):
-        _read(array.ctypes.data, array.size // 256, out.ctypes.data)
+        _read(array.ctypes.data, array.size // READ_STEP, out.ctypes.data)
 
 
 @compiled
