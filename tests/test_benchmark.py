@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import xarray as xr
 
 from analysis import benchmark
 from analysis.benchmark import MET, MISSED, SILENT, UNDECIDED, Goal
-from experiments.measuring import forms, peers, programme, protocol, records
+from experiments.measuring import forms, peers, processes, programme, protocol, records
 from experiments.measuring.forms import FORMS, Chains, Work, trajectory_hash
 from experiments.measuring.protocol import Claim, Contestant, Duel, Running
 from hopfield_sim.kernels import yardsticks
@@ -207,6 +208,18 @@ def test_another_temperature_is_noticed():
     forms.check_rate(colder, chains.spins, "the same")
     with pytest.raises(RuntimeError, match="a spin flips with probability"):
         forms.check_rate(Work(400, 40, 0.9, "random", seed=2), chains.spins, "colder")
+
+
+def test_a_process_works_on_demand_and_its_end_is_noticed():
+    task = {"task": "chains", "work": asdict(WORK), "form": "blocked", "replicas": 40}
+    child = processes.Child(task, {})
+    answer = child.call(2)
+    assert answer["cpu"] > 0 and answer["wall"] > 0 and answer["memory"] > 2**20
+    child.process.stdin.close()
+    child.process.wait(60)
+    with pytest.raises(RuntimeError, match="ended early"):
+        child.answer()
+    child.process.stdout.close()
 
 
 def test_xoshiro_is_itself():

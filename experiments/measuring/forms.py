@@ -23,7 +23,7 @@ WARM = 24
 """Sweeps before the rounds; after them the rates of flips are compared."""
 _FITS_CACHE = 2**19  # as `Hopfield` chooses between int16 and int8 patterns
 _JUDGED = (331, 33)  # neurons and patterns of the small network: no multiple of any tile
-_REFERENCES = 8  # chains that say what rate of flips to expect
+_REFERENCES = 32  # chains that say what rate of flips to expect
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ and the largest memory it ever had.
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -187,9 +188,17 @@ def _chains_task(work: dict, form: str, replicas: int):
     return Chains(Work(**work), form, replicas).advance
 
 
-def _serve(task: dict) -> None:
-    import resource
+def _peak_memory() -> float:
+    """The largest memory of this process so far in bytes; NaN where nothing tells it (Windows)."""
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return math.nan
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else 1024 * largest
 
+
+def _serve(task: dict) -> None:
     kind = {"sweep": _sweep_task, "chains": _chains_task}[task.pop("task")]
     advance = kind(**task)
     for line in sys.stdin:
@@ -198,7 +207,7 @@ def _serve(task: dict) -> None:
         answer = {
             "cpu": time.process_time() - cpu,
             "wall": time.perf_counter() - wall,
-            "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "memory": _peak_memory(),
         }
         print(json.dumps(answer), flush=True)
 
