@@ -65,6 +65,19 @@ def test_turns_are_made_long_enough():
     np.testing.assert_allclose(measured.costs, 1e-4)
 
 
+def test_a_misleading_difference_is_asked_again():
+    """Steps of 1 ms, but the first difference of two calls comes out a hundred times too large."""
+    wrong, turns = [0.001, 0.1], []
+
+    def advance(steps):
+        turns.append(steps)
+        return wrong.pop(0) if wrong else steps * 1e-3
+
+    duel = Duel("duel", (Contestant("one", lambda: Running(advance, 1, seconds=0.2)),), 1, 1)
+    protocol.measured(duel, lambda: 1.0, 3, 0.08)
+    assert all(100 <= turn <= 400 for turn in turns[-3:])
+
+
 def test_a_failed_check_fails_the_measurement():
     def refuse():
         raise RuntimeError("wrong spins")

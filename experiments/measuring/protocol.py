@@ -166,4 +166,8 @@ def _steps(running: Running, seconds: float) -> int:
         # a first call may be so short, or a difference so noisy, that it says little
         steps *= min(8, max(2, math.ceil(wanted / max(spent, wanted / 100) / 2)))
         spent = _cost(running, steps)
-    return max(1, math.ceil(steps * wanted / spent))
+    steps = max(1, math.ceil(steps * wanted / spent))
+    if running.seconds is not None:  # a difference of two calls: one may mislead, so ask again
+        while (spent := _cost(running, steps)) < wanted / 2:
+            steps = math.ceil(steps * min(8, wanted / max(spent, wanted / 8)))
+    return steps
