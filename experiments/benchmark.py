@@ -1,99 +1,163 @@
-"""How fast the kernels are here: nanoseconds of one core for one attempted flip.
+"""How fast the kernels are here: against the processor's limit, naive Numba, and other programs.
 
-Protocol: CPU seconds of this process, one warm call each (compilation), then rounds in which every
-contestant runs once, in rotating order; medians with the fastest and slowest round. Afterwards the
-overlaps kept by the kernel must equal the overlaps recomputed from the spins, or nothing is
-printed. Networks: N neurons, P = N/10 random patterns, Glauber in fixed order; T = 0.1 from the
-stored pattern, T = 0.5 and 1.2 from random spins; one chain (the plain form) and 64 replicas of one
-network (blocked, where the processor has AVX2 or AVX-512 with VNNI).
+Measured: CPU seconds of an attempted flip (sequential heat bath, N neurons, P = N/10 random
+patterns, T = 0.1 from the stored pattern, 0.5 and 1.2 from random spins), one chain and 64 replicas
+of one network; parallel steps, random numbers, zero temperature, threads, memory, start of a
+process. In rounds: each contestant once, in rotating order, between two probes of the peak of the
+processor. A ratio is taken inside a round; given are the median of the rounds and a bootstrap
+interval of 95 %; rounds during which the processor changed by more than a quarter are dropped, and
+with fewer than two thirds left there is no verdict. Whatever is timed is also checked: trajectories
+against the plain form, what is kept against the spins, rates of flips against each other. Drawn:
+nanoseconds of an attempted flip against N. Printed: the table of the goals, each with its verdict.
 """
 
 from __future__ import annotations
 
-import itertools
-import time
-from dataclasses import dataclass
+import os
 
-import numpy as np
+if __name__ == "__main__":  # one thread for every library, said before NumPy is loaded
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
+    os.environ.update(dict.fromkeys(("MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"))
+
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from experiments.options import ended, started
-
-CASES = ((0.1, "pattern"), (0.5, "random"), (1.2, "random"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    n_neurons: tuple[int, ...] = (2048, 4096)
-    """Neurons N; the number of patterns is N/10."""
-    replicas: tuple[int, ...] = (1, 64)
-    """Chains that are swept together."""
-    rounds: int = 9
+    store: Path = Path("results/benchmark.nc")
+    """NetCDF file of the measurements; those of an earlier run are replaced at the end."""
+    figure: Path = Path("figures/benchmark.png")
+    """Where the figure goes."""
+    goals: tuple[int, ...] = ()
+    """Numbers of the goals to measure; none: all, and every line of the figure."""
+    n_neurons: tuple[int, ...] = (1024, 2048, 4096, 10000)
+    """Neurons N of the sequential sweeps; the number of patterns is N/10."""
+    rounds: int = 11
     """Rounds of measurement."""
-    seconds: float = 0.1
+    seconds: float = 0.08
     """CPU seconds of a contestant in a round, at least."""
+    peers: bool = False
+    """Also measure D-Wave's annealer, OpenJij and hopfieldnetwork (extra "peers"): 15 minutes."""
+    peer_seconds: float = 1.0
+    """CPU seconds, at least, of the call of a peer whose calls have a fixed cost."""
+    peer_neurons: int = 4096
+    """Largest N at which peers take part."""
     seed: int = 1
     """Seed of patterns and dynamics."""
-
-
-def contestant(n_neurons: int, replicas: int, temperature: float, start: str, seed: int):
-    """A call `advance(sweeps) -> acceptance` on some chains, and a check of their final state."""
-    from hopfield_sim import Glauber, Hopfield, dynamics, patterns
-
-    xi = patterns.random(n_neurons // 10, n_neurons, seed=seed)
-    model = Hopfield(xi)
-    rule = Glauber(temperature)
-    spins = np.repeat(xi[:1], replicas, axis=0)
-    if start == "random":
-        spins = patterns.random(replicas, n_neurons, seed=seed + 1)
-    spins = spins.astype(np.int8)
-    memory = model.memory(spins)
-    noise, stream = dynamics.noise(rule, replicas), dynamics.stream(model, rule, replicas, seed)
-    done = 0
-
-    def advance(sweeps: int) -> float:
-        nonlocal done
-        flips = model.sweep(spins, memory, noise, stream, done, sweeps)
-        done += sweeps
-        return flips.mean() / (sweeps * n_neurons)
-
-    def is_consistent() -> bool:
-        return np.array_equal(memory, model.memory(spins))
-
-    return advance, is_consistent
+    redraw: bool = False
+    """Measure nothing: table and figure from --store."""
 
 
 def main(settings: Settings) -> None:
-    cases = list(itertools.product(settings.n_neurons, settings.replicas, CASES))
-    field = []
-    for n_neurons, replicas, (temperature, start) in cases:
-        advance, is_consistent = contestant(n_neurons, replicas, temperature, start, settings.seed)
-        advance(20 // replicas + 5)  # compiles, and leaves the transient
-        begin = time.process_time()
-        advance(5)
-        each = (time.process_time() - begin) / 5
-        sweeps = max(1, int(np.ceil(settings.seconds / each)))
-        field.append((sweeps, advance, is_consistent))
-    nanoseconds = np.empty((settings.rounds, len(field)))
-    acceptance = np.empty_like(nanoseconds)
-    for turn in range(settings.rounds):
-        for k in np.roll(np.arange(len(field)), turn):
-            n_neurons, replicas, _ = cases[k]
-            sweeps, advance, _ = field[k]
-            begin = time.process_time()
-            acceptance[turn, k] = advance(sweeps)
-            spent = time.process_time() - begin
-            nanoseconds[turn, k] = spent / (sweeps * n_neurons * replicas) * 1e9
-    print("sequential Glauber on patterns, one core")
-    print("    N    P  replicas     T  start    accepted  ns an attempted flip: median (range)")
-    for k, (n_neurons, replicas, (temperature, start)) in enumerate(cases):
-        if not field[k][2]():
-            raise RuntimeError(f"{cases[k]}: overlaps and spins disagree.")
-        column = nanoseconds[:, k]
-        print(
-            f"{n_neurons:>5} {n_neurons // 10:>4}  {replicas:>8}  {temperature:4.2f}  {start:<8}"
-            f"{acceptance[:, k].mean():9.4f}  "
-            f"{np.median(column):6.1f} ({column.min():.1f} to {column.max():.1f})"
+    if settings.redraw:
+        report(_read(settings.store), settings)
+        return
+    _checked(settings)
+    from experiments.measuring.programme import GOALS, programme
+
+    unknown = sorted(set(settings.goals) - set(GOALS))
+    if unknown:
+        raise ValueError(
+            f"--goals {' '.join(map(str, unknown))}: not measured here; there are "
+            f"{' '.join(map(str, GOALS))}."
         )
+    if settings.peers:
+        from experiments.measuring import peers
+
+        peers.check_installed()
+    begin = time.process_time()
+    duels, claims = programme(settings)
+    try:
+        found = measurements(settings, duels, claims)
+    except KeyboardInterrupt:
+        print("interrupted; nothing was stored", file=sys.stderr)
+        sys.exit(130)
+    found.attrs["cpu_seconds"] = round(time.process_time() - begin, 1)
+    missing = set(settings.goals or GOALS) - {claim.goal.number for claim in claims}
+    found.attrs["not_measured"] = " ".join(map(str, sorted(missing)))
+    _write(found, settings.store)
+    report(found, settings)
+
+
+def measurements(settings: Settings, duels, claims):
+    """Every duel, fought: Dataset with dims entry (a contestant of a duel), duel, round, claim."""
+    from tqdm import tqdm
+
+    from experiments.measuring import protocol, records
+
+    probe = records.products_probe()
+    total = protocol.ticks(duels, settings.rounds)
+    measured = []
+    with tqdm(total=total, disable=None, file=sys.stderr, leave=False) as bar:
+
+        def tick(what: str) -> None:
+            bar.set_description(what, refresh=False)
+            bar.update()
+
+        for duel in duels:
+            measured.append(protocol.measured(duel, probe, settings.rounds, settings.seconds, tick))
+    recorded = {k: v for k, v in asdict(settings).items() if k not in ("store", "figure", "redraw")}
+    return records.dataset(measured, claims, recorded)
+
+
+def report(found, settings: Settings) -> None:
+    """Both tables, and the figure if there is a line to draw."""
+    from analysis import benchmark
+
+    print(benchmark.cost_table(found))
+    print()
+    about = found.attrs
+    print(f"{about['processor']}, {about['cores']} cores, {about['vector_code']}; {about['date']}")
+    print(benchmark.table(found))
+    if about["not_measured"]:
+        print(
+            f"(goals {about['not_measured']}: nobody to measure; 3, 4, 6, 7 and 17 want --peers, 3 "
+            "to 7 also --n-neurons 2048, 11 AVX-512 with VNNI)"
+        )
+    if bool(found.drawn.any()):
+        settings.figure.parent.mkdir(parents=True, exist_ok=True)
+        benchmark.lines(found).savefig(settings.figure, dpi=150)
+        print(f"figure: {settings.figure}")
+
+
+def _checked(settings: Settings) -> None:
+    for name, least in (("rounds", 3), ("seconds", 0.001), ("peer_seconds", 0.01)):
+        if not getattr(settings, name) >= least:
+            option = name.replace("_", "-")
+            raise ValueError(f"--{option} {getattr(settings, name)}: at least {least} is needed.")
+    if not settings.n_neurons or not all(100 <= n <= 32767 for n in settings.n_neurons):
+        raise ValueError("--n-neurons: one or several numbers from 100 to 32767 are needed.")
+    if len(set(settings.n_neurons)) < len(settings.n_neurons):
+        raise ValueError("--n-neurons: each number once.")
+
+
+def _read(path: Path):
+    import xarray as xr
+
+    if not path.exists():
+        raise FileNotFoundError(
+            f"there are no measurements at {path}; run python -m experiments.benchmark first, or "
+            "name others with --store."
+        )
+    with xr.open_dataset(path, engine="scipy") as found:
+        return found.load()
+
+
+def _write(found, path: Path) -> None:
+    """The file appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        found.to_netcdf(draft, engine="scipy")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    print(f"measurements: {path}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""How `experiments.benchmark` measures: the protocol, and who takes part."""
