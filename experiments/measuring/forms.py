@@ -17,7 +17,7 @@ import numpy as np
 
 from experiments.measuring.protocol import Contestant, Running
 from hopfield_sim import Glauber, Hopfield, dynamics, kernels, patterns
-from hopfield_sim.kernels import blocked, couplings, plain, yardsticks
+from hopfield_sim.kernels import blocked, couplings, packed, plain, yardsticks
 
 WARM = 24
 """Sweeps before the rounds; after them the rates of flips are compared."""
@@ -69,11 +69,10 @@ def float_couplings(model: Hopfield) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Form:
-    """A kernel and what it works on. matrix: of a model; keeps: "overlaps" or "fields"."""
+    """A kernel that keeps overlaps, and the layout of a model's patterns that it works on."""
 
     kernel: Callable
     matrix: Callable[[Hopfield], object]
-    keeps: str = "overlaps"
 
 
 def _by_site(model: Hopfield) -> np.ndarray:
@@ -81,14 +80,19 @@ def _by_site(model: Hopfield) -> np.ndarray:
     return np.ascontiguousarray(model.patterns.T, dtype=np.int8 if narrow else np.int16)
 
 
+def _pairs(model: Hopfield) -> couplings.Pairs:
+    return couplings.pairs(model.patterns.T, packed.bits(model.patterns.T))
+
+
 FORMS: dict[str, Form] = {
     "plain": Form(plain.sweep_patterns, _by_site),
     "blocked": Form(blocked.sweep_patterns, lambda model: blocked.packed(model.patterns.T)),
-    "couplings": Form(couplings.sweep_couplings, integer_couplings, keeps="fields"),
+    "packed": Form(packed.sweep_patterns, lambda model: packed.bits(model.patterns.T)),
+    "couplings": Form(couplings.sweep_patterns, _pairs),
 }
 """Our forms by name; "automatic" is what the model chooses itself."""
 
-SINGLE = ("plain", "couplings", "automatic")
+SINGLE = ("plain", "packed", "couplings", "automatic")
 MANY = ("blocked", "automatic")
 
 
@@ -107,13 +111,12 @@ class Chains:
         self.noise = dynamics.noise(Glauber(work.temperature), replicas)
         rule = Glauber(work.temperature)
         self.stream = dynamics.stream(self.model, rule, replicas, work.seed)
-        self.memory = self._remembered()
+        self.memory = self.model.memory(self.spins)
         self.done = self.flips = 0
         if form != "automatic":
             self.matrix = FORMS[form].matrix(self.model)
-            own = self.model.n_patterns if FORMS[form].keeps == "overlaps" else 0
             kind = kernels.field_type(float(self.model.n_patterns) * self.model.n_neurons)
-            self.diagonal = np.full(self.model.n_neurons, own, kind)
+            self.diagonal = np.full(self.model.n_neurons, self.model.n_patterns, kind)
 
     def advance(self, sweeps: int) -> None:
         """That many sweeps of all replicas."""
@@ -143,18 +146,12 @@ class Chains:
 
     def check(self) -> None:
         """Memory and spins agree; a small network ends as the plain form leaves it."""
-        if not np.array_equal(self.memory, self._remembered()):
+        if not np.array_equal(self.memory, self.model.memory(self.spins)):
             raise RuntimeError(f"{self.form}: what is kept beside the spins disagrees with them.")
         small = Work(*_JUDGED, self.work.temperature, self.work.start, self.work.seed)
         replicas = len(self.spins)
         if trajectory_hash(small, self.form, replicas) != trajectory_hash(small, "plain", replicas):
             raise RuntimeError(f"{self.form}: not the trajectory of the plain form.")
-
-    def _remembered(self) -> np.ndarray:
-        if self.form != "automatic" and FORMS[self.form].keeps == "fields":
-            fields = np.rint(self.model.field(self.spins) * self.model.n_neurons)
-            return fields.astype(np.int32)
-        return self.model.memory(self.spins)
 
 
 def trajectory_hash(work: Work, form: str, replicas: int, sweeps: int = 7) -> str:

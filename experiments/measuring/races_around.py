@@ -15,6 +15,7 @@ from experiments.measuring.forms import Work, label, network, ours
 from experiments.measuring.protocol import REPLICAS, Claim, Contestant, Duel, Running
 from hopfield_sim import dynamics, patterns, randomness
 from hopfield_sim.kernels import yardsticks
+from hopfield_sim.kernels.draws import round_keys
 
 _BLOCKED = label("blocked", REPLICAS)
 
@@ -72,13 +73,13 @@ def draws(settings) -> tuple[list[Duel], list[Claim]]:
         def thresholds(n_neurons=n_neurons) -> Running:
             scale = np.full(32, 0.25 * n_neurons, np.float32)
             theta = np.empty((64, 32), np.int32)
-            bound = randomness.limit(np.int32)
+            keys, bound = round_keys(key), randomness.limit(np.int32)
 
             def advance(steps: int) -> None:
-                yardsticks.group_thresholds(theta, key, lanes, scale, bound, n_neurons, steps)
+                yardsticks.group_thresholds(theta, keys, lanes, scale, bound, n_neurons, steps)
 
             def check() -> None:
-                yardsticks.group_thresholds(theta, key, lanes, scale, bound, 64, 1)
+                yardsticks.group_thresholds(theta, keys, lanes, scale, bound, 64, 1)
                 for lane in (0, 17, 31):
                     words = randomness.words(key, randomness.DYNAMICS, lanes[:, lane], 0, 16)
                     expected = randomness.thresholds(words, randomness.LOGISTIC, scale[lane])

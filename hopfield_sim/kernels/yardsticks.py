@@ -179,11 +179,12 @@ def xoshiro_words(out, state, n_times):
 
 
 @compiled
-def group_thresholds(theta, key, lanes, scale, bound, n_neurons, n_sweeps):
+def group_thresholds(theta, keys, lanes, scale, bound, n_neurons, n_sweeps):
     """Draws and logistic thresholds of a group of 32 lanes, as a blocked sweep makes them.
 
-    theta: int32 (64, 32), overwritten; key: uint32 (2,); lanes: uint32 (2, 32); scale: float32
-    (32,); bound: float32. As there, a block's thresholds are written over those of the one before.
+    theta: int32 (64, 32), overwritten; keys: `draws.round_keys`; lanes: uint32 (2, 32); scale:
+    float32 (32,); bound: float32. As there, a block's thresholds are written over those of the one
+    before.
     """
     blocks = n_neurons // 4
     for sweep in range(n_sweeps):
@@ -195,7 +196,7 @@ def group_thresholds(theta, key, lanes, scale, bound, n_neurons, n_sweeps):
                     count & np.uint64(0xFFFFFFFF),
                     (count >> np.uint64(32)) | (np.uint64(DYNAMICS) << np.uint64(28)),
                     lanes.ctypes.data + side,
-                    key.ctypes.data,
+                    keys.ctypes.data,
                     scale.ctypes.data + side,
                     bound,
                 )
