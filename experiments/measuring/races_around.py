@@ -146,7 +146,7 @@ def two_cores(settings) -> tuple[list[Duel], list[Claim]]:
 def memory(settings) -> tuple[list[Duel], list[Claim]]:
     """Bytes that one more replica costs, in units of 2P + N, by what Python is told of them."""
     n_neurons, n_patterns = 4096, 408
-    few, more = 64, 192
+    few, more = 128, 256  # 128 at a time are swept together
 
     def peak(replicas: int, inside: bool) -> int:
         model = network(n_neurons, n_patterns, settings.seed)
