@@ -106,6 +106,45 @@ def test_every_form_is_the_reference(n_neurons, n_patterns, kind):
     assert moved > 0 or n_neurons == 1
 
 
+def narrow():
+    """N = 32767: overlaps of 15 bits, all of them used by the first pattern."""
+    return np.concatenate([np.ones((1, 32_767), np.float32), patterns.random(2, 32_767, seed=3)])
+
+
+def deep():
+    """P = 32767, of one pattern: couplings of 15 bits, fields of 22."""
+    return np.repeat(patterns.random(1, 65, seed=3), 32_767, axis=0)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("make", [narrow, deep])
+def test_integers_to_the_brim_are_the_reference(make, kind):
+    """The largest sizes that the vector forms take, from cold to infinite temperature.
+
+    A pattern is the start: all fields are at their largest. (32767^2 couplings would be 2 GB.)
+    """
+    xi = make()
+    n_patterns, n_neurons = xi.shape
+    run = xi, np.repeat(xi[:1], 4, axis=0).astype(np.int8), [0.0, n_patterns, 1e9, 1e300], kind, 1
+    assert packed.fits(n_neurons, n_patterns) and blocked.fits(n_neurons, n_patterns, 1)
+    by_site = np.ascontiguousarray(xi.T)
+    every = {
+        "plain": (plain.sweep_patterns, by_site.astype(np.int8)),
+        "blocked": (blocked.sweep_patterns, blocked.packed(by_site)),
+        "packed": (packed.sweep_patterns, packed.packed(by_site)),
+    }
+    if make is deep:
+        every["couplings"] = (
+            couplings.sweep_patterns,
+            couplings.packed(by_site, every["packed"][1]),
+        )
+    expected = final((reference.sweep_patterns, by_site), *run)
+    for name, form in every.items():
+        assert_same(final(form, *run), expected, name)
+    if kind != NONE:
+        assert expected[2][0] == 0 < expected[2][1] < expected[2][2]
+
+
 # ------------------------------------------------------------------- large: against one another
 
 N, P, SWEEPS = 1030, 103, 100
@@ -398,11 +437,15 @@ def test_blocked_needs_few_bytes_a_replica():
 # -------------------------------------------------------------------------------- other processors
 
 PROGRAM = """
+import sys
 from hopfield_sim.kernels import simd
+simd.X86 = sys.argv[1] != "no x86"
 from tests.test_forms import digests_of_this_machine
 print(simd.VNNI, simd.AVX2, *digests_of_this_machine())
 """
-TARGETS = {"generic": "", "haswell": "+avx,+avx2,+sse4.1,+sse4.2,+ssse3,+popcnt"}
+AVX2 = "+avx,+avx2,+sse4.1,+sse4.2,+ssse3,+popcnt"
+# "no x86": the products of any other processor, in vectors that LLVM breaks down by itself
+TARGETS = {"generic": ("generic", ""), "haswell": ("haswell", AVX2), "no x86": ("generic", "")}
 
 
 def digests_of_this_machine():
@@ -422,16 +465,16 @@ def digests_of_this_machine():
 def elsewhere(tmp_path_factory):
     """One process for each target, all at once: they compile everything anew."""
     started = {}
-    for name, features in TARGETS.items():
-        if features and not simd.AVX2:
+    for name, (processor, features) in TARGETS.items():
+        if not simd.X86 or (features and not simd.AVX2):
             continue
         environment = os.environ | {
-            "NUMBA_CPU_NAME": name,
+            "NUMBA_CPU_NAME": processor,
             "NUMBA_CPU_FEATURES": features,
-            "NUMBA_CACHE_DIR": str(tmp_path_factory.mktemp(name)),
+            "NUMBA_CACHE_DIR": str(tmp_path_factory.mktemp(processor)),
         }
         started[name] = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM],
+            [sys.executable, "-c", PROGRAM, name],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -445,12 +488,12 @@ def elsewhere(tmp_path_factory):
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_other_processors_give_the_same_bits(name, elsewhere):
-    """Compiled for a processor without vector extensions, and for one with AVX2 alone."""
+    """Compiled for one without vector extensions, with AVX2 alone, and for none in particular."""
     if name not in elsewhere:
-        pytest.skip("this processor has no AVX2 to run such code on")
+        pytest.skip("such code does not run here: this is no x86 processor, or one without AVX2")
     output, errors = elsewhere[name].communicate(timeout=300)
     assert elsewhere[name].returncode == 0, errors
     vnni, avx2, *digests = output.split()
-    assert (vnni, avx2) == ("False", str(bool(TARGETS[name])))
+    assert (vnni, avx2) == ("False", str(bool(TARGETS[name][1])))
     assert digests == digests_of_this_machine()
     assert len(set(digests)) == 1
