@@ -27,6 +27,7 @@ FORMS = {
     "packed": (packed.sweep_patterns, "bits"),
     "couplings": (couplings.sweep_patterns, "pairs"),
 }
+SINGLE = {"plain", "packed"}  # lanes one by one: which is faster depends on the processor
 KINDS = {"none": NONE, "logistic": LOGISTIC, "exponential": EXPONENTIAL}
 N, P, LANES, SWEEPS = 130, 9, 37, 100
 
@@ -151,7 +152,7 @@ def test_lanes_come_alone_or_together(planned, expected):
     for lanes in (range(1), range(5), range(32), range(20, 57), range(99, -1, -1)):
         found = run(network(), LOGISTIC, lanes)
         assert_same(found, [array[np.asarray(lanes)] for array in wanted])
-    assert {"blocked", "packed"} <= names_in(planned)
+    assert "blocked" in names_in(planned) and names_in(planned) & SINGLE
 
 
 def test_what_is_remembered_does_not_matter(planned, expected, monkeypatch):
@@ -211,7 +212,7 @@ def test_a_quench_ends_where_plain_numpy_ends(self_coupling, n_lanes, planned, j
         assert len(sizes) == 1
     if n_lanes == 40:  # groups of lanes first, the last ones one by one
         assert len(set(sizes)) > 2
-        assert names_in(planned[:1]) >= {"blocked"} and names_in(planned[-1:]) == {"packed"}
+        assert "blocked" in names_in(planned[:1]) and names_in(planned[-1:]) <= SINGLE
 
 
 @pytest.mark.parametrize("names", [*itertools.combinations(FORMS, 2)], ids="+".join)
@@ -318,7 +319,7 @@ def test_threads_on_one_model_do_not_meet(kind, planned, expected):
 # -------------------------------------------------------------------------- the law, by enumeration
 
 SMALL = 10
-REPLICAS = 40_000
+REPLICAS = 25_000
 
 # As in test_dynamics.py: a true sampler has a chance of 1e-6 to fail one of about 40 comparisons;
 # a wrong one must stay below the second number to count as a clear failure.
@@ -369,7 +370,7 @@ CASES = [
 def test_every_form_has_the_exact_law(name, rule, order, monkeypatch):
     """All 1024 states: after one sweep, after three, and at rest with Boltzmann's weights.
 
-    40 000 independent replicas from one state. (Metropolis in fixed order has that law at this
+    25 000 independent replicas from one state. (Metropolis in fixed order has that law at this
     temperature, where no flip that costs something is certain; as a rule it is refused.)
     """
     if name in FORMS:
@@ -402,7 +403,7 @@ def test_wrong_thresholds_would_be_noticed(name, fault, monkeypatch):
     monkeypatch.setattr(choice, "_plan", shared_by(name))
     model = Hopfield(patterns.random(3, SMALL, seed=2))
     rule = Glauber(warm(model))
-    spins = np.repeat(exact.states(SMALL)[[0]], REPLICAS, axis=0)
+    spins = np.repeat(exact.states(SMALL)[[0]], 3 * REPLICAS, axis=0)
     law = law_of_visits(exact.certain(0, SMALL), model, rule, FIXED, 5, range(3))
     if fault == "floor":
         vars(model)["_diagonal"] = model._diagonal - np.int32(1)

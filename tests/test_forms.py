@@ -219,8 +219,8 @@ def test_all_forms_have_one_hash(start, temperature, n_replicas, golden):
     if start == "random":
         assert expected[2].min() > N / 10  # every lane moved
     for name, form in network()[1].items():
-        if name.startswith("plain") and n_replicas == 64:
-            continue  # lane after lane, the judge itself: more of the same
+        if n_replicas == 64 and name in ("plain, int8", "plain, int16", "couplings"):
+            continue  # lane after lane and slow: nothing that 100 lanes do not show
         found = final(form, *case(start, temperature, n_replicas))
         assert digest(*found[:2]) == digest(*expected[:2]), name
         np.testing.assert_array_equal(found[2], expected[2], err_msg=name)
