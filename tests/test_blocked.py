@@ -1,16 +1,10 @@
-"""Blocked sweeps: the trajectory of the plain form, lane by lane, whatever the processor."""
-
-import hashlib
-import os
-import subprocess
-import sys
+"""Blocked sweeps of many-valued patterns: the trajectory of the plain form, lane by lane."""
 
 import numpy as np
 import pytest
 
-from hopfield_sim import Glauber, Hopfield, Metropolis, ZeroTemperature, patterns, randomness
-from hopfield_sim.dynamics import noise, stream
-from hopfield_sim.kernels import advance, blocked, plain, simd
+from hopfield_sim import patterns, randomness
+from hopfield_sim.kernels import advance, blocked, plain
 from hopfield_sim.randomness import EXPONENTIAL, FIXED, LOGISTIC, NONE, Noise, Stream
 
 TEMPERATURES = (0.0, 0.05, 0.5, 1.2)
@@ -70,27 +64,6 @@ def test_blocked_is_plain(n_neurons, n_patterns, n_lanes, allowed, kind):
     assert kind == NONE or n_neurons == 1 or one[2].sum() > n_lanes  # something moved
 
 
-@pytest.mark.parametrize("rule", [Glauber((0.05, 0.4, 1.2)), ZeroTemperature()])
-@pytest.mark.parametrize("self_coupling", ["zero", "hebb"])
-def test_the_model_chooses_without_a_trace(rule, self_coupling, judge):
-    """Enough lanes for the blocked form, against plain NumPy, and against lanes one by one."""
-    model = Hopfield(patterns.random(9, 70, seed=2), self_coupling)
-    n_replicas = 36 // np.size(rule.temperature)
-    draws = stream(model, rule, n_replicas, seed=3)
-    loud = noise(rule, n_replicas)
-
-    def run(lanes):
-        spins = patterns.random(36, 70, seed=6).astype(np.int8)[lanes]
-        overlaps = model.memory(spins)
-        quiet = Noise(loud.kind, loud.scale[lanes], loud.order)
-        model.sweep(spins, overlaps, quiet, Stream(draws.key, draws.lanes[lanes]), 2, 7)
-        return spins
-
-    whole = run(np.arange(36))
-    np.testing.assert_array_equal(whole, judge(run, np.arange(36)))
-    np.testing.assert_array_equal(whole, np.concatenate([run([lane]) for lane in range(36)]))
-
-
 def test_what_does_not_fit_is_known():
     """Overlaps and block couplings must stay below 2^15, patterns below 2^7."""
     assert blocked.fits(32_767, 32_767, 1)
@@ -99,56 +72,3 @@ def test_what_does_not_fit_is_known():
     assert not blocked.fits(64, 3, 128)
     xi = values(2, 64, (-127, 127))
     assert np.abs(blocked.packed(xi.T).couplings).max() == 2 * 127**2  # 32258: int16 to the brim
-
-
-def test_metropolis_in_random_order_takes_another_form():
-    """Sites drawn with replacement cannot be blocked; the result is right all the same."""
-    model = Hopfield(patterns.random(3, 20, seed=1))
-    spins = np.ones((40, 20), np.int8)
-    overlaps = model.memory(spins)
-    rule = Metropolis(0.7)
-    model.sweep(spins, overlaps, noise(rule, 40), stream(model, rule, 40, 1), 0, 5)
-    assert np.array_equal(overlaps, model.memory(spins))
-
-
-PROGRAM = """
-from hopfield_sim.kernels import blocked, simd
-from tests.test_blocked import digest_of_this_machine
-print(simd.VNNI, simd.AVX2, digest_of_this_machine())
-"""
-
-
-def digest_of_this_machine() -> str:
-    """SHA-256 of spins and overlaps of 40 lanes after 20 sweeps, N = 300, P = 37."""
-    xi = patterns.random(37, 300, seed=9)
-    digest = hashlib.sha256()
-    for kind in (LOGISTIC, EXPONENTIAL):
-        matrix = blocked.packed(xi.T)
-        for array in final(blocked.sweep_patterns, matrix, xi, 40, kind, sweeps=20):
-            digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
-@pytest.mark.parametrize(
-    ("name", "features"), [("generic", ""), ("haswell", "+avx,+avx2,+sse4.1,+sse4.2,+ssse3")]
-)
-def test_other_processors_give_the_same_bits(name, features, tmp_path):
-    """Compiled for a processor without vector extensions, and for one with AVX2 alone."""
-    if features and not simd.AVX2:
-        pytest.skip("this processor has no AVX2 to run such code on")
-    environment = os.environ | {
-        "NUMBA_CPU_NAME": name,
-        "NUMBA_CPU_FEATURES": features,
-        "NUMBA_CACHE_DIR": str(tmp_path),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    vnni, avx2, digest = done.stdout.split() or [done.stderr] * 3
-    assert (vnni, avx2) == ("False", str(bool(features))), done.stderr
-    assert digest == digest_of_this_machine()
