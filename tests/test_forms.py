@@ -29,13 +29,13 @@ KINDS = {"none": NONE, "logistic": LOGISTIC, "exponential": EXPONENTIAL}
 def forms(xi):
     """Every form over the +-1 patterns xi (pattern, neuron): name -> (function, matrix)."""
     by_site = np.ascontiguousarray(xi.T)
-    bits = packed.packed(by_site)
+    bits = packed.bits(by_site)
     return {
         "plain, int8": (plain.sweep_patterns, by_site.astype(np.int8)),
         "plain, int16": (plain.sweep_patterns, by_site.astype(np.int16)),
         "blocked": (blocked.sweep_patterns, blocked.packed(by_site)),
         "packed": (packed.sweep_patterns, bits),
-        "couplings": (couplings.sweep_patterns, couplings.packed(by_site, bits)),
+        "couplings": (couplings.sweep_patterns, couplings.pairs(by_site, bits)),
         "choice": (choice.sweep_patterns, choice.Layouts(xi)),
     }
 
@@ -131,12 +131,12 @@ def test_integers_to_the_brim_are_the_reference(make, kind):
     every = {
         "plain": (plain.sweep_patterns, by_site.astype(np.int8)),
         "blocked": (blocked.sweep_patterns, blocked.packed(by_site)),
-        "packed": (packed.sweep_patterns, packed.packed(by_site)),
+        "packed": (packed.sweep_patterns, packed.bits(by_site)),
     }
     if make is deep:
         every["couplings"] = (
             couplings.sweep_patterns,
-            couplings.packed(by_site, every["packed"][1]),
+            couplings.pairs(by_site, every["packed"][1]),
         )
     expected = final((reference.sweep_patterns, by_site), *run)
     for name, form in every.items():

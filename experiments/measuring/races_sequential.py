@@ -17,6 +17,7 @@ CASES = ((0.1, "pattern"), (0.5, "random"), (1.2, "random"))
 _NAIVE_UP_TO = 4096  # beyond, the float64 couplings alone are 0.8 GB
 _BLOCKED = label("blocked", REPLICAS)
 _SINGLE = tuple(label(form, 1) for form in SINGLE)
+_MANY = tuple(label(form, REPLICAS) for form in MANY)
 
 
 def _name(n_neurons: int, temperature: float) -> str:
@@ -69,8 +70,8 @@ def _sequential_claims() -> list[Claim]:
         what = f"naive Numba float64 / R=64, N={n_neurons} T=0.5"
         add(2, what, bound, ">=", _name(n_neurons, 0.5), NAIVE, [_BLOCKED])
     bounds = {
-        3: (peers.DWAVE, "R=64", [_BLOCKED], (4, 90, 230)),
-        4: (peers.OPENJIJ, "R=64", [_BLOCKED], (4, 55, 150)),
+        3: (peers.DWAVE, "best R=64", _MANY, (4, 90, 230)),
+        4: (peers.OPENJIJ, "best R=64", _MANY, (4, 55, 150)),
         6: (peers.DWAVE, "best R=1", _SINGLE, (16, 30, 60)),
         7: (peers.OPENJIJ, "best R=1", _SINGLE, (16, 20, 35)),
     }

@@ -64,7 +64,7 @@ def advance(
         stream.key,
         stream.lanes,
         noise.kind,
-        np.ascontiguousarray(np.broadcast_to(scale, flips.shape)),
+        np.array(np.broadcast_to(scale, flips.shape)),  # writable, as forms compiled once expect
         limit(diagonal.dtype),
         noise.order,
     )

@@ -148,7 +148,7 @@ def sweep_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sw
         else:
             longest = min(4 * longest, _LONGEST)
         first_sweep += length
-    if not is_quench:
+    if n_sweeps and not is_quench:
         patterns.remember(draws, acceptance)
 
 
