@@ -8,6 +8,8 @@ form           memory      serves
 `blocked`      overlaps    patterns, fixed order, 12 lanes and more, where its integers fit
 `couplings`    fields      any J, site by site
 `parallel`     either      all neurons at once
+`dense`        overlaps    any function of the overlaps, any integers, any order
+`dense_bits`   overlaps    the same for +-1 patterns by table: bits, 8 sites ahead
 =============  ==========  =============================================================
 
 `draws` and `simd` are what they are made of. Each form is a function over arrays with the signature
