@@ -1,7 +1,9 @@
 """Sums of integers over the bits of a row, as vector code: what `dense_bits` is made of.
 
-Each function handles whole steps of 64 patterns: 8 bytes of a row. Written once in general LLVM
-vector code (select by a bit mask, then add), which becomes masked instructions where there are any.
+The integers are held as planes of bytes, uint8 [plane][pattern], digits to base 256. For 64
+patterns and one site, the bits of a row become 64 bytes 0 or -1 (two instructions, whatever the
+number of planes), and one instruction a plane multiplies and adds (vpdpbusd; any processor has a
+form of it in `simd`). Everything is in whole steps of 256 patterns: 32 bytes of a row.
 """
 
 from __future__ import annotations
@@ -12,121 +14,150 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from hopfield_sim.kernels.simd import (
+    I8,
     I16,
     I32,
     I64,
+    V8,
     V16,
     V32,
     V64,
     VNNI,
     accumulators,
-    add_pairs,
+    add_quads,
     call,
     constant,
+    joined,
     load,
     part,
     store,
 )
 
-STEP = 64  # patterns
+STEP = 256  # patterns
+SITES = 8  # rows that are summed over at once
+TOGETHER = 3  # planes at once: 8 x 3 accumulators fit in 32 registers
 
-_HALF = ir.VectorType(I16, 16)
+_WORD = 64  # patterns of a vector of bytes
 _BIT = ir.IntType(1)
 
 
-def _mask(builder, address, offset, kind):
-    """The bits of a row behind an address as a mask for a vector kind."""
-    word = load(builder, address, offset, ir.IntType(kind.count))
-    return builder.bitcast(word, ir.VectorType(_BIT, kind.count))
+def _bytes_of_bits(builder, address, offset):
+    """64 bits behind an address as bytes 0 or -1."""
+    word = load(builder, address, offset, I64)
+    return builder.sext(builder.bitcast(word, ir.VectorType(_BIT, _WORD)), V8)
 
 
-def _masked(builder, mask, value):
-    return builder.select(mask, value, constant(value.type, 0))
+def _add_sum(builder, total, address, offset):
+    """int64 behind an address -= the sum of an int32 vector (which was made with -1 for a bit)."""
+    halves = [builder.sext(part(builder, total, range(k, k + 8)), V64) for k in (0, 8)]
+    value = call(builder, "llvm.vector.reduce.add.v8i64", I64, builder.add(*halves))
+    before = load(builder, address, offset, I64)
+    store(builder, builder.sub(before, value), address, offset)
 
 
-def _add_halves(builder, total, address, offset):
-    """int64 [8] behind an address += the 16 places of an int32 vector, two to each."""
-    wide = load(builder, address, offset, V64)
-    for first in (0, 8):
-        half = part(builder, total, range(first, first + 8))
-        wide = builder.add(wide, builder.sext(half, V64))
-    store(builder, wide, address, offset)
+def _add_product(builder, place, digits, signs):
+    words = (builder.bitcast(v, V32) for v in (digits, signs))
+    builder.store(add_quads(builder, builder.load(place), *words), place)
 
 
-def _added(builder, kind, kept, value):
-    """Adds the places of an int16 or int32 vector to an int32 accumulator."""
-    total = builder.load(kept)
-    if kind is V16:
-        total = add_pairs(builder, total, builder.bitcast(value, V32), constant(V32, 0x00010001))
-    else:
-        total = builder.add(total, value)
-    builder.store(total, kept)
-
-
-def _sums(kind):
-    size = 1024 // kind.count // 16  # bytes of a place: 2 or 4
-
+def _sums(n_planes):
     @intrinsic
-    def sums_tile(typingctx, addresses, offset, d, sums, n_steps, several):
-        """sums[site][8] += d over the bits of 8 rows (of the first one unless `several`).
+    def sums_tile(typingctx, addresses, offset, planes, stride, sums, n_steps, several):
+        """sums[plane][site] += digits over the bits of 8 rows (of the first one unless `several`).
 
-        addresses: int64 [8], of the rows; offset: bytes from there; d: [64 n_steps] int16 or int32;
-        sums: int64 [8 sites][8]. The parts of a sum must fit in int32.
+        addresses: int64 [8], of the rows; offset: bytes from there; planes: uint8 [n_planes], each
+        `stride` bytes behind the other; sums: int64 [n_planes][8 sites]. Fewer than 2^19 steps.
         """
 
         def generate(context, builder, signature, arguments):
-            addresses, offset, d, sums, n_steps, several = arguments
+            addresses, offset, planes, stride, sums, n_steps, several = arguments
+            per_step = STEP // _WORD
 
-            def run(n_sites):
+            def starts(n_sites):
                 rows = [
                     builder.add(load(builder, addresses, 8 * site, I64), offset)
                     for site in range(n_sites)
                 ]
-                kept = accumulators(builder, max(n_sites, 4))
-                with cgutils.for_range(builder, n_steps) as loop:
-                    here = builder.add(d, builder.mul(loop.index, ir.Constant(I64, STEP * size)))
-                    ahead = builder.mul(loop.index, ir.Constant(I64, STEP // 8))
-                    parts = STEP // kind.count
-                    values = [load(builder, here, 64 * q, kind) for q in range(parts)]
-                    for site in range(n_sites):
-                        row = builder.add(rows[site], ahead)
-                        for q in range(parts):
-                            mask = _mask(builder, row, kind.count // 8 * q, kind)
-                            place = kept[site if n_sites > 1 else q]
-                            _added(builder, kind, place, _masked(builder, mask, values[q]))
-                for number, place in enumerate(kept):
-                    site = number if n_sites > 1 else 0
-                    _add_halves(builder, builder.load(place), sums, 64 * site)
+                digits = [planes]
+                for _ in range(n_planes - 1):
+                    digits.append(builder.add(digits[-1], stride))
+                return rows, digits
+
+            def position(index, size):
+                return builder.mul(index, ir.Constant(I64, size))
 
             with builder.if_else(several) as (then, otherwise):
                 with then:
-                    run(8)
-                with otherwise:
-                    run(1)
+                    rows, digits = starts(SITES)
+                    kept = accumulators(builder, SITES * n_planes)
+                    turns = position(n_steps, per_step)
+                    with cgutils.for_range(builder, turns) as loop:
+                        here, ahead = position(loop.index, _WORD), position(loop.index, _WORD // 8)
+                        values = [load(builder, builder.add(d, here), 0, V8) for d in digits]
+                        for site in range(SITES):
+                            signs = _bytes_of_bits(builder, builder.add(rows[site], ahead), 0)
+                            for plane in range(n_planes):
+                                place = kept[SITES * plane + site]
+                                _add_product(builder, place, values[plane], signs)
+                    for number, place in enumerate(kept):
+                        _add_sum(builder, builder.load(place), sums, 8 * number)
+                with otherwise:  # four words at once, as one product must wait for the other
+                    rows, digits = starts(1)
+                    kept = accumulators(builder, per_step * n_planes)
+                    with cgutils.for_range(builder, n_steps) as loop:
+                        here, ahead = position(loop.index, STEP), position(loop.index, STEP // 8)
+                        row = builder.add(rows[0], ahead)
+                        for word in range(per_step):
+                            signs = _bytes_of_bits(builder, row, 8 * word)
+                            for plane in range(n_planes):
+                                at = builder.add(digits[plane], here)
+                                value = load(builder, at, _WORD * word, V8)
+                                place = kept[per_step * plane + word]
+                                _add_product(builder, place, value, signs)
+                    for number, place in enumerate(kept):
+                        _add_sum(builder, builder.load(place), sums, 64 * (number // per_step))
             return context.get_dummy_value()
 
         address = types.intp
-        return types.void(address, address, address, address, address, types.boolean), generate
+        return types.void(*[address] * 6, types.boolean), generate
 
     return sums_tile
 
 
-sums_16, sums_32 = _sums(V16), _sums(V32)
+sums_1, sums_2, sums_3 = (_sums(n) for n in range(1, TOGETHER + 1))
+
+
+@intrinsic
+def shift_tile(typingctx, row, m, change, n_steps):
+    """m += change where the bit of the row is set, -= change elsewhere; m: int16 [256 n_steps]."""
+
+    def generate(context, builder, signature, arguments):
+        row, m, change, n_steps = arguments
+        undefined = ir.Constant(V16, ir.Undefined)
+        up = builder.insert_element(undefined, change, ir.Constant(I32, 0))
+        up = builder.shuffle_vector(up, undefined, ir.Constant(ir.VectorType(I32, 32), [0] * 32))
+        down = builder.sub(constant(V16, 0), up)
+        with cgutils.for_range(builder, builder.shl(n_steps, ir.Constant(I64, 3))) as loop:
+            at = builder.add(m, builder.shl(loop.index, ir.Constant(I64, 6)))
+            word = load(builder, builder.add(row, builder.shl(loop.index, ir.Constant(I64, 2))), 0, I32)
+            step = builder.select(builder.bitcast(word, ir.VectorType(_BIT, 32)), up, down)
+            store(builder, builder.add(load(builder, at, 0, V16), step), at, 0)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.int16, types.intp), generate
 
 
 def _looked_up(builder, table, places):
     """int32 table[place] for 16 places, counted from an address."""
     if VNNI:  # which comes with AVX-512: one gather instruction
-        bytes_ = ir.IntType(8).as_pointer()
-        every = constant(ir.VectorType(_BIT, 16), 1)
         return call(
             builder,
             "llvm.x86.avx512.mask.gather.dpi.512",
             V32,
             constant(V32, 0),
-            builder.inttoptr(table, bytes_),
+            builder.inttoptr(table, I8.as_pointer()),
             places,
-            every,
+            constant(ir.VectorType(_BIT, 16), 1),
             ir.Constant(I32, 4),
         )
     found = ir.Constant(V32, ir.Undefined)
@@ -138,53 +169,54 @@ def _looked_up(builder, table, places):
     return found
 
 
-def _moved(kind):
-    size = 1024 // kind.count // 16
+@intrinsic
+def look_up_tile(typingctx, row, m, planes, stride, n_planes, table, sums, n_steps):
+    """planes = the digits of table[m]; sums of all of them, and of those at the bits of the row.
 
-    @intrinsic
-    def moved_tile(typingctx, row, m, d, table, change, sums, n_steps):
-        """m += change where the bit is set, -= change elsewhere; d = table[m]; sums of the new d.
+    row: bits; m: int16 [256 n_steps]; planes: up to 4, uint8, each `stride` bytes behind the other;
+    table: uint32, the address of the place m = 0; sums: int64 [n_planes][2], added to.
+    """
 
-        row: bits [64 n_steps]; m: int16 [64 n_steps]; d: int16 or int32; table: int32, address of
-        the place m = 0; change: int16; sums: int64 [2][8], of all d and of d over the bits.
-        """
+    def generate(context, builder, signature, arguments):
+        row, m, planes, stride, n_planes, table, sums, n_steps = arguments
+        kept = [cgutils.alloca_once(builder, V32, size=4) for _ in range(2)]
 
-        def generate(context, builder, signature, arguments):
-            row, m, d, table, change, sums, n_steps = arguments
-            undefined = ir.Constant(V16, ir.Undefined)
-            up = builder.insert_element(undefined, change, ir.Constant(I32, 0))
-            up = builder.shuffle_vector(up, undefined, ir.Constant(ir.VectorType(I32, 32), [0] * 32))
-            down = builder.sub(constant(V16, 0), up)
-            kept = accumulators(builder, 2)
-            # twice as many turns of half a step
-            turns = builder.shl(n_steps, ir.Constant(I64, 1))
-            with cgutils.for_range(builder, turns) as loop:
-                at = builder.add(m, builder.shl(loop.index, ir.Constant(I64, 6)))
-                bits = builder.add(row, builder.shl(loop.index, ir.Constant(I64, 2)))
-                step = builder.select(_mask(builder, bits, 0, V16), up, down)
-                new = builder.add(load(builder, at, 0, V16), step)
-                store(builder, new, at, 0)
-                target = builder.add(d, builder.mul(loop.index, ir.Constant(I64, 32 * size)))
-                for half in range(2):
-                    places = part(builder, new, range(16 * half, 16 * half + 16))
-                    found = _looked_up(builder, table, builder.sext(places, V32))
-                    mask = _mask(builder, bits, 2 * half, V32)
-                    _added(builder, V32, kept[0], found)
-                    _added(builder, V32, kept[1], _masked(builder, mask, found))
-                    if kind is V16:
-                        found = builder.trunc(found, _HALF)
-                    store(builder, found, target, 16 * half * size)
-            for number, place in enumerate(kept):
-                _add_halves(builder, builder.load(place), sums, 64 * number)
-            return context.get_dummy_value()
+        def each_plane():
+            return cgutils.for_range(builder, n_planes)
 
-        address = types.intp
-        return (
-            types.void(address, address, address, address, types.int16, address, address),
-            generate,
-        )
+        with each_plane() as loop:
+            for totals in kept:
+                builder.store(constant(V32, 0), builder.gep(totals, [loop.index]))
+        quarter = ir.VectorType(I8, 16)
+        turns = builder.mul(n_steps, ir.Constant(I64, STEP // _WORD))
+        with cgutils.for_range(builder, turns) as turn:
+            at = builder.add(m, builder.shl(turn.index, ir.Constant(I64, 7)))
+            found = []
+            for half in range(2):
+                overlaps = load(builder, at, 64 * half, V16)
+                for first in (0, 16):
+                    places = part(builder, overlaps, range(first, first + 16))
+                    found.append(_looked_up(builder, table, builder.sext(places, V32)))
+            bits = builder.add(row, builder.shl(turn.index, ir.Constant(I64, 3)))
+            signs = _bytes_of_bits(builder, bits, 0)
+            here = builder.add(planes, builder.shl(turn.index, ir.Constant(I64, 6)))
+            with each_plane() as loop:
+                shift = builder.trunc(builder.shl(loop.index, ir.Constant(I64, 3)), I32)
+                undefined = ir.Constant(V32, ir.Undefined)
+                shift = builder.insert_element(undefined, shift, ir.Constant(I32, 0))
+                shift = builder.shuffle_vector(shift, undefined, constant(V32, 0))
+                digits = [builder.trunc(builder.lshr(v, shift), quarter) for v in found]
+                pairs = [joined(builder, *digits[k : k + 2]) for k in (0, 2)]
+                value = joined(builder, *pairs)
+                target = builder.add(here, builder.mul(loop.index, stride))
+                store(builder, value, target, 0)
+                for totals, s in zip(kept, (constant(V8, -1), signs), strict=True):
+                    _add_product(builder, builder.gep(totals, [loop.index]), value, s)
+        with each_plane() as loop:
+            at = builder.add(sums, builder.shl(loop.index, ir.Constant(I64, 4)))
+            for number, totals in enumerate(kept):
+                total = builder.load(builder.gep(totals, [loop.index]))
+                _add_sum(builder, total, at, 8 * number)
+        return context.get_dummy_value()
 
-    return moved_tile
-
-
-moved_16, moved_32 = _moved(V16), _moved(V32)
+    return types.void(*[types.intp] * 8), generate

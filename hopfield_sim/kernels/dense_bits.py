@@ -13,15 +13,16 @@ total of D less that). D is kept beside the overlaps:
 3. a flip moves the overlaps by 2 s_i x and looks D up again; B follows without a look-up of its
    own, as turning the spin back would cost the same with the other sign.
 
-Where more than one visit in ten flips, sites are taken one at a time. All sums are integers: the
-trajectory is that of `reference.sweep_dense`, whatever was computed ahead.
+Ahead are 16 sites while flips are rare, 8, or one where more than one visit in ten flips. All sums
+are integers: the trajectory is that of `reference.sweep_dense`, whatever was computed ahead.
 
-Memory of a lane: overlaps int16 and D int16 or int32, 4 or 6 bytes a pattern; patterns N K / 8:
+D = base + step d with the common divisor taken out, and d >= 0 is held as digits to base 256: two
+planes of bytes for F = S^3 up to N = 511 (even) or 724 (odd), three for every real F, at most
+seven. Memory of a lane: 2 bytes a pattern for the overlaps and one a plane, N K / 8 for the rows:
 
-    rows  bit [neuron][pattern]       overlaps  int16 [pattern]       d  int16 or int32 [pattern]
+    rows  bit [neuron][pattern]       overlaps  int16 [pattern]       planes  uint8 [plane][pattern]
 
-D = base + step d: with the common divisor and the centre taken out, d is int16 for F = S^3 up to
-N = 511 (even) or 724 (odd). Patterns are padded to whole steps of 64 by x = -1 on all sites.
+Patterns are padded to whole steps of 256 by x = -1 on all sites.
 """
 
 from __future__ import annotations
@@ -32,15 +33,25 @@ import numpy as np
 
 from hopfield_sim.device import compiled
 from hopfield_sim.kernels import dense
-from hopfield_sim.kernels.bits import STEP, moved_16, moved_32, sums_16, sums_32
+from hopfield_sim.kernels.bits import (
+    SITES,
+    STEP,
+    TOGETHER,
+    look_up_tile,
+    shift_tile,
+    sums_1,
+    sums_2,
+    sums_3,
+)
 from hopfield_sim.kernels.draws import fill_sites, fill_thresholds, fill_words
 from hopfield_sim.randomness import DYNAMICS, NONE, ORDER, PARALLEL, RANDOM
 
-AHEAD = 8
-"""Sites whose costs are computed in one pass."""
+AHEAD = 2 * SITES
+"""Most sites whose costs are computed before they are visited."""
 
-_OFTEN = 0.1  # acceptance above which sites are taken one at a time
-_LARGEST = 2**28  # |d| in int32, so that sums of two steps fit
+_RARE, _OFTEN = 0.03, 0.1  # acceptance up to which 16 and 8 sites ahead pay
+_BLOCK = 128  # steps, 32768 patterns, whose planes stay in cache from 8 sites to the next 8
+_MOST_PATTERNS = 2**26  # int32 sums of bytes, with room
 
 
 class Bits(NamedTuple):
@@ -50,46 +61,44 @@ class Bits(NamedTuple):
     ones: np.ndarray  # int64 (neuron,), how many bits are set
     table: np.ndarray  # int64, F(S) at S + N
     constant: np.ndarray  # int64, F(S) - F(S+2) at S + N
-    d: np.ndarray  # int32, d(S) at S + N
+    d: np.ndarray  # uint32 (1 or 2, overlap), low and high half of d(S) at S + N
     base: int  # D = base + step d
     step: int
     n_patterns: int
-    narrow: bool  # whether d is kept as int16
+    n_planes: int  # digits of d
 
 
 def packed(by_site: np.ndarray, table: np.ndarray) -> Bits | None:
     """by_site: +-1 (neuron, pattern); table: F(S) at S + N. None where integers do not fit."""
     n_neurons, n_patterns = by_site.shape
-    if n_neurons > 32_000:  # overlaps are int16, with some room
+    if n_neurons > 32_000 or n_patterns > _MOST_PATTERNS:  # overlaps are int16, with some room
         return None
     f = table[::2]
     d = np.zeros(len(f), np.int64)
     d[1:-1] = f[2:] - f[:-2]
     if len(f) > 2:  # F beyond its ends is free (it cancels): D goes on there
         d[0], d[-1] = d[1], d[-2]
-    low = int(d.min())
-    step = max(1, int(np.gcd.reduce(d - low)))
-    base = low + step * ((int(d.max()) - low) // step // 2)
+    base = int(d.min())
+    step = max(1, int(np.gcd.reduce(d - base)))
     d = (d - base) // step
-    size = int(np.abs(d).max())
-    if size > _LARGEST:
+    n_planes = max(1, -(-int(d.max()).bit_length() // 8))
+    if n_planes > 7:
         return None
     after = np.append(f[1:], base + step * int(d[-1]) + f[-2])
-    rows = np.zeros((n_neurons, -(-n_patterns // 512) * 64), np.uint8)
+    rows = aligned((n_neurons, -(-n_patterns // 512) * 64), np.uint8)
     bits = np.packbits(by_site > 0, axis=1, bitorder="little")
     rows[:, : bits.shape[1]] = bits
-    aligned_rows = aligned(rows.shape, np.uint8)
-    aligned_rows[:] = rows
+    halves = [d & 0xFFFFFFFF, d >> 32][: 1 + (n_planes > 4)]
     return Bits(
-        aligned_rows,
+        rows,
         np.count_nonzero(by_site > 0, axis=1).astype(np.int64),
         table,
         _every_other(f - after, np.int64),
-        _every_other(d, np.int32),
+        np.stack([_every_other(half, np.uint32) for half in halves]),
         base,
         step,
         n_patterns,
-        size < 2**15,
+        n_planes,
     )
 
 
@@ -117,11 +126,11 @@ def aligned(shape: tuple[int, ...], dtype) -> np.ndarray:
 
 def sweep_dense(network, diagonal, spins, memory, draws, first_sweep, n_sweeps, flips):
     """Sweeps in place, any order; `network` is `Bits`, the rest as `dense.sweep_dense`."""
-    n_steps = -(-network.n_patterns // STEP)
+    n_padded = -(-network.n_patterns // STEP) * STEP
     scratch = (
-        aligned((n_steps * STEP,), np.int16),
-        aligned((n_steps * STEP,), np.int16 if network.narrow else np.int32),
-        aligned((AHEAD, 8), np.int64),
+        aligned((n_padded,), np.int16),
+        aligned((network.n_planes, n_padded), np.uint8),
+        aligned((AHEAD // SITES, network.n_planes, SITES), np.int64),
         np.zeros(AHEAD, np.int64),
     )
     _sweep(network, spins, memory, draws, first_sweep, n_sweeps, flips, scratch)
@@ -131,7 +140,7 @@ def sweep_dense(network, diagonal, spins, memory, draws, first_sweep, n_sweeps, 
 def _sweep(network, spins, memory, draws, first_sweep, n_sweeps, flips, scratch):
     """All arrays stay alive in the caller: this function works on their addresses."""
     key, lanes, kind, scale, bound, order = draws
-    m, d, sums, addresses = scratch
+    m, planes, sums, addresses = scratch
     n_neurons = spins.shape[1]
     words = np.empty(4 * ((n_neurons + 3) // 4), np.uint32)
     theta = np.zeros(n_neurons, np.int64)
@@ -145,7 +154,7 @@ def _sweep(network, spins, memory, draws, first_sweep, n_sweeps, flips, scratch)
         s = spins[lane]
         m[:n_patterns] = memory[lane]
         m[n_patterns:] = -s.sum()
-        constant, total = _begun(network, m, d)
+        constant, total = _begun(network, m, planes, sums)
         flipped = 0
         rate = 0.0
         for sweep in range(first_sweep, first_sweep + n_sweeps):
@@ -159,16 +168,16 @@ def _sweep(network, spins, memory, draws, first_sweep, n_sweeps, flips, scratch)
             visit = 0
             while visit < n_neurons:
                 ahead = n_neurons - visit
-                if ahead > AHEAD:
-                    ahead = AHEAD
-                if (ahead < 3 or rate > _OFTEN) and order != PARALLEL:
-                    ahead = 1
+                if order != PARALLEL:
+                    ahead = min(ahead, 1 if rate > _OFTEN else SITES if rate > _RARE else AHEAD)
+                    ahead = 1 if ahead < 3 else ahead
+                ahead = min(ahead, AHEAD)
                 for k in range(AHEAD):  # places beyond the last site repeat it
                     addresses[k] = rows_at + row * site_of_visit[visit + min(k, ahead - 1)]
-                _masked_sums(network, addresses, d, sums, ahead > 1)
+                _masked_sums(addresses, planes, sums, ahead)
                 for k in range(ahead):
                     i = site_of_visit[visit + k]
-                    part = network.base * network.ones[i] + network.step * sums[k].sum()
+                    part = _whole(network, i, sums[k // SITES, :, k % SITES])
                     costs[k] = constant + (part if s[i] > 0 else total - part)
                 done = ahead
                 for k in range(ahead):
@@ -179,7 +188,7 @@ def _sweep(network, spins, memory, draws, first_sweep, n_sweeps, flips, scratch)
                         rate += 1 / 32
                         if order != PARALLEL:
                             s[i] = -s[i]
-                            constant, total = _turned(network, m, d, sums, i, s, costs[k])
+                            constant, total = _turned(network, m, planes, sums, i, s[i], costs[k])
                             done = k + 1
                             break
                 rate *= 1 - done / 32
@@ -190,7 +199,7 @@ def _sweep(network, spins, memory, draws, first_sweep, n_sweeps, flips, scratch)
                     for k in range(m.size):
                         set_ = (network.rows[i, k >> 3] >> (k & 7)) & 1
                         m[k] += 2 * s[i] * (2 * np.int16(set_) - 1)
-                constant, total = _begun(network, m, d)
+                constant, total = _begun(network, m, planes, sums)
             flipped += n_moved
             if kind == NONE and order != RANDOM and n_moved == 0:
                 break  # a fixed point: no later sweep would move
@@ -199,59 +208,74 @@ def _sweep(network, spins, memory, draws, first_sweep, n_sweeps, flips, scratch)
 
 
 @compiled
-def _begun(network, m, d):
-    """Looks up d of all overlaps; returns B and the sum of D, without the padding."""
-    n_neurons = len(network.ones)
-    constant = total = np.int64(0)
-    for k in range(m.size):
-        d[k] = network.d[np.uint64(m[k] + n_neurons)]
-    for k in range(network.n_patterns):
-        total += d[k]
-        constant += network.constant[np.uint64(m[k] + n_neurons)]
-    return constant, network.base * network.n_patterns + network.step * total
+def _whole(network, i, digit_sums):
+    """The sum of D over the bits of row i, from the sums of the digits of d."""
+    value = np.int64(0)
+    for plane in range(network.n_planes):
+        value += digit_sums[plane] << (8 * plane)
+    return network.base * network.ones[i] + network.step * value
 
 
 @compiled
-def _chunk(network):
-    """How many steps of 64 patterns, four to a 32-bit place, sum up without leaving int32."""
-    largest = max(1, max(-np.int64(network.d.min()), np.int64(network.d.max())))
-    return min((2**31 - 1) // (4 * largest), 1 << 14)
-
-
-@compiled
-def _masked_sums(network, addresses, d, sums, several):
-    """sums: int64 (8 sites, 8), parts of the sums of d over the bits of the rows."""
-    n_steps = d.size // STEP
-    chunk = _chunk(network)
-    at, sums_at, d_at = addresses.ctypes.data, sums.ctypes.data, d.ctypes.data
+def _masked_sums(addresses, planes, sums, ahead):
+    """sums: int64 (site / 8, plane, 8), digits of d summed over the bits of the rows."""
+    n_planes, n_padded = planes.shape
+    at, planes_at, sums_at = addresses.ctypes.data, planes.ctypes.data, sums.ctypes.data
     sums[:] = 0
-    for first in range(0, n_steps, chunk):
-        count = min(chunk, n_steps - first)
-        if network.narrow:
-            sums_16(at, 8 * first, d_at + 2 * STEP * first, sums_at, count, several)
-        else:
-            sums_32(at, 8 * first, d_at + 4 * STEP * first, sums_at, count, several)
+    n_steps = n_padded // STEP
+    block = _BLOCK if ahead > SITES else n_steps
+    for first in range(0, n_steps, block):
+        count = min(block, n_steps - first)
+        for group in range((ahead + SITES - 1) // SITES):
+            rows = at + 8 * SITES * group
+            for plane in range(0, n_planes, TOGETHER):
+                digits = planes_at + plane * n_padded + first * STEP
+                to = sums_at + 8 * SITES * (group * n_planes + plane)
+                offset, left = first * (STEP // 8), n_planes - plane
+                if left == 1:
+                    sums_1(rows, offset, digits, n_padded, to, count, ahead > 1)
+                elif left == 2:
+                    sums_2(rows, offset, digits, n_padded, to, count, ahead > 1)
+                else:
+                    sums_3(rows, offset, digits, n_padded, to, count, ahead > 1)
 
 
 @compiled
-def _turned(network, m, d, sums, i, s, cost):
-    """After s_i has been turned at this cost: moves m and d; returns B and the sum of D."""
-    n_steps = d.size // STEP
-    chunk = _chunk(network)
-    n_neurons = len(network.ones)
+def _look_up(network, i, m, planes, sums):
+    """Looks up d of all overlaps; returns the sums of D over all patterns and the bits of row i."""
+    n_planes, n_padded = planes.shape
+    n_neurons, row = network.rows.shape
+    row_at = network.rows.ctypes.data + row * i
+    m_at, planes_at, sums_at = m.ctypes.data, planes.ctypes.data, sums.ctypes.data
+    both = sums.reshape(-1)[: 2 * n_planes].reshape(n_planes, 2)
+    both[:] = 0
+    for half in range(len(network.d)):
+        table = network.d.ctypes.data + 4 * ((2 * n_neurons + 1) * half + n_neurons)
+        digits, to = planes_at + 4 * half * n_padded, sums_at + 64 * half
+        count = min(4, n_planes - 4 * half)
+        look_up_tile(row_at, m_at, digits, n_padded, count, table, to, n_padded // STEP)
+    total = np.int64(0)
+    for plane in range(n_planes):
+        last = np.int64(planes[plane, n_padded - 1])  # the padding is all alike
+        total += (both[plane, 0] - (n_padded - network.n_patterns) * last) << (8 * plane)
+    total = network.base * network.n_patterns + network.step * total
+    return total, _whole(network, i, both[:, 1])
+
+
+@compiled
+def _begun(network, m, planes, sums):
+    """Begins with overlaps m: fills the planes; returns B and the sum of D."""
+    constant = np.int64(0)
+    for k in range(network.n_patterns):
+        constant += network.constant[np.uint64(m[k] + len(network.ones))]
+    total, _ = _look_up(network, 0, m, planes, sums)
+    return constant, total
+
+
+@compiled
+def _turned(network, m, planes, sums, i, spin, cost):
+    """After s_i has become `spin` at this cost: moves m and the planes; returns B, sum of D."""
     row_at = network.rows.ctypes.data + network.rows.shape[1] * i
-    m_at, d_at, sums_at = m.ctypes.data, d.ctypes.data, sums.ctypes.data
-    centre = network.d.ctypes.data + 4 * n_neurons
-    sums[:2] = 0
-    for first in range(0, n_steps, chunk):
-        count = min(chunk, n_steps - first)
-        row, part = row_at + 8 * first, m_at + 2 * STEP * first
-        twice = np.int16(2 * s[i])
-        if network.narrow:
-            moved_16(row, part, d_at + 2 * STEP * first, centre, twice, sums_at, count)
-        else:
-            moved_32(row, part, d_at + 4 * STEP * first, centre, twice, sums_at, count)
-    padding = (d.size - network.n_patterns) * np.int64(d[d.size - 1])
-    total = network.base * network.n_patterns + network.step * (sums[0].sum() - padding)
-    part = network.base * network.ones[i] + network.step * sums[1].sum()
-    return -cost - (part if s[i] > 0 else total - part), total
+    shift_tile(row_at, m.ctypes.data, np.int16(2 * spin), m.size // STEP)
+    total, part = _look_up(network, i, m, planes, sums)
+    return -cost - (part if spin > 0 else total - part), total
