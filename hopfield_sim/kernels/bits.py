@@ -1,12 +1,19 @@
 """Sums of integers over the bits of a row, as vector code: what `dense_bits` is made of.
 
-The integers are held as planes of bytes, uint8 [plane][pattern], digits to base 256. For 64
-patterns and one site, the bits of a row become 64 bytes 0 or -1 (two instructions, whatever the
-number of planes), and one instruction a plane multiplies and adds (vpdpbusd; any processor has a
-form of it in `simd`). Everything is in whole steps of 256 patterns: 32 bytes of a row.
+Patterns come in chunks of 512 n_words. Bit j of the byte b of a row's chunk is pattern
+64 n_words j + b of that chunk, so that 64 bytes of a row AND a mask of bit j are 64 neighbouring
+patterns, each 0 or 2^j. The integers to be summed are planes of signed bytes (digits to base 256)
+in the order of the patterns: for 64 patterns and one site that is one AND, and one multiply-add of
+bytes a plane (vpdpbusd; `simd` has a form of it for any processor). The 2^j goes at the end of a
+chunk.
+
+    row       uint8 [chunk][byte: 64 n_words]              bit j of a byte
+    planes    int8  [plane][chunk][j: 8][64 n_words]       overlaps: int16, in the same order
 """
 
 from __future__ import annotations
+
+from contextlib import contextmanager
 
 from llvmlite import ir
 from numba import types
@@ -15,7 +22,6 @@ from numba.extending import intrinsic
 
 from hopfield_sim.kernels.simd import (
     I8,
-    I16,
     I32,
     I64,
     V8,
@@ -33,45 +39,66 @@ from hopfield_sim.kernels.simd import (
     store,
 )
 
-STEP = 256  # patterns
+WORD = 64  # patterns of a vector of bytes
 SITES = 8  # rows that are summed over at once
 TOGETHER = 3  # planes at once: 8 x 3 accumulators fit in 32 registers
 
-_WORD = 64  # patterns of a vector of bytes
-_BIT = ir.IntType(1)
+_HALF = ir.VectorType(I8, 32)
 
 
-def _bytes_of_bits(builder, address, offset):
-    """64 bits behind an address as bytes 0 or -1."""
-    word = load(builder, address, offset, I64)
-    return builder.sext(builder.bitcast(word, ir.VectorType(_BIT, _WORD)), V8)
+def _number(value):
+    return ir.Constant(I64, value)
 
 
-def _add_sum(builder, total, address, offset):
-    """int64 behind an address -= the sum of an int32 vector (which was made with -1 for a bit)."""
+def _everywhere(builder, kind, value):
+    """A number in all places of a vector kind."""
+    undefined = ir.Constant(kind, ir.Undefined)
+    first = builder.insert_element(undefined, value, ir.Constant(I32, 0))
+    zeros = ir.Constant(ir.VectorType(I32, kind.count), [0] * kind.count)
+    return builder.shuffle_vector(first, undefined, zeros)
+
+
+def _sum(builder, total):
+    """The sum of an int32 vector: int64."""
     halves = [builder.sext(part(builder, total, range(k, k + 8)), V64) for k in (0, 8)]
-    value = call(builder, "llvm.vector.reduce.add.v8i64", I64, builder.add(*halves))
-    before = load(builder, address, offset, I64)
-    store(builder, builder.sub(before, value), address, offset)
+    return call(builder, "llvm.vector.reduce.add.v8i64", I64, builder.add(*halves))
 
 
-def _add_product(builder, place, digits, signs):
-    words = (builder.bitcast(v, V32) for v in (digits, signs))
+def _add_to(builder, value, address, offset):
+    store(builder, builder.add(load(builder, address, offset, I64), value), address, offset)
+
+
+def _add_product(builder, place, unsigned, digits):
+    words = (builder.bitcast(v, V32) for v in (unsigned, digits))
     builder.store(add_quads(builder, builder.load(place), *words), place)
+
+
+@contextmanager
+def _each_bit(builder, n_chunks, n_words):
+    """Goes through chunks and bits: (offset in a row, offset in a plane, j) of the first word."""
+    with cgutils.for_range(builder, n_chunks) as chunk:
+        with cgutils.for_range(builder, _number(8)) as bit:
+            in_row = builder.mul(builder.mul(chunk.index, n_words), _number(WORD))
+            place = builder.add(builder.mul(chunk.index, _number(8)), bit.index)
+            in_plane = builder.mul(builder.mul(place, n_words), _number(WORD))
+            yield in_row, in_plane, bit.index
+
+
+def _mask(builder, bit):
+    return _everywhere(builder, V8, builder.trunc(builder.shl(_number(1), bit), I8))
 
 
 def _sums(n_planes):
     @intrinsic
-    def sums_tile(typingctx, addresses, offset, planes, stride, sums, n_steps, several):
+    def sums_tile(typingctx, addresses, offset, planes, stride, sums, n_chunks, n_words, several):
         """sums[plane][site] += digits over the bits of 8 rows (of the first one unless `several`).
 
-        addresses: int64 [8], of the rows; offset: bytes from there; planes: uint8 [n_planes], each
-        `stride` bytes behind the other; sums: int64 [n_planes][8 sites]. Fewer than 2^19 steps.
+        addresses: int64 [8], of the rows; offset: bytes from there; planes: int8 [n_planes], each
+        `stride` bytes behind the other; sums: int64 [n_planes][8 sites]. Up to 2^26 patterns.
         """
 
         def generate(context, builder, signature, arguments):
-            addresses, offset, planes, stride, sums, n_steps, several = arguments
-            per_step = STEP // _WORD
+            addresses, offset, planes, stride, sums, n_chunks, n_words, several = arguments
 
             def starts(n_sites):
                 rows = [
@@ -83,43 +110,66 @@ def _sums(n_planes):
                     digits.append(builder.add(digits[-1], stride))
                 return rows, digits
 
-            def position(index, size):
-                return builder.mul(index, ir.Constant(I64, size))
+            def eight_sites():
+                rows, digits = starts(SITES)
+                totals = accumulators(builder, SITES * n_planes)
+                kept = accumulators(builder, SITES * n_planes)
+                with _each_bit(builder, n_chunks, n_words) as (in_row, in_plane, bit):
+                    for place in kept:
+                        builder.store(constant(V32, 0), place)
+                    mask = _mask(builder, bit)
+                    rows_here = [builder.add(row, in_row) for row in rows]
+                    digits_here = [builder.add(d, in_plane) for d in digits]
+                    with cgutils.for_range(builder, n_words) as loop:
+                        ahead = builder.shl(loop.index, _number(6))
+                        values = [load(builder, builder.add(d, ahead), 0, V8) for d in digits_here]
+                        for site, row in enumerate(rows_here):
+                            bits = load(builder, builder.add(row, ahead), 0, V8)
+                            bits = builder.and_(bits, mask)
+                            for plane, value in enumerate(values):
+                                _add_product(builder, kept[SITES * plane + site], bits, value)
+                    shift = _everywhere(builder, V32, builder.trunc(bit, I32))
+                    for total, place in zip(totals, kept, strict=True):
+                        value = builder.ashr(builder.load(place), shift)
+                        builder.store(builder.add(builder.load(total), value), total)
+                for number, total in enumerate(totals):
+                    _add_to(builder, _sum(builder, builder.load(total)), sums, 8 * number)
+
+            def one_site():  # all bits of a word at once, as one product must wait for the other
+                rows, digits = starts(1)
+                totals = accumulators(builder, n_planes)
+                kept = accumulators(builder, 8 * n_planes)
+                size = builder.shl(n_words, _number(6))
+                with cgutils.for_range(builder, n_chunks) as chunk:
+                    for place in kept:
+                        builder.store(constant(V32, 0), place)
+                    row = builder.add(rows[0], builder.mul(chunk.index, size))
+                    front = builder.shl(builder.mul(chunk.index, size), _number(3))
+                    with cgutils.for_range(builder, n_words) as loop:
+                        ahead = builder.shl(loop.index, _number(6))
+                        word = load(builder, builder.add(row, ahead), 0, V8)
+                        at = builder.add(front, ahead)
+                        for bit in range(8):
+                            bits = builder.and_(word, constant(V8, 1 << bit))
+                            for plane in range(n_planes):
+                                value = load(builder, builder.add(digits[plane], at), 0, V8)
+                                _add_product(builder, kept[8 * plane + bit], bits, value)
+                            at = builder.add(at, size)
+                    for number, place in enumerate(kept):
+                        value = builder.ashr(builder.load(place), constant(V32, number % 8))
+                        total = totals[number // 8]
+                        builder.store(builder.add(builder.load(total), value), total)
+                for plane, total in enumerate(totals):
+                    _add_to(builder, _sum(builder, builder.load(total)), sums, 8 * SITES * plane)
 
             with builder.if_else(several) as (then, otherwise):
                 with then:
-                    rows, digits = starts(SITES)
-                    kept = accumulators(builder, SITES * n_planes)
-                    turns = position(n_steps, per_step)
-                    with cgutils.for_range(builder, turns) as loop:
-                        here, ahead = position(loop.index, _WORD), position(loop.index, _WORD // 8)
-                        values = [load(builder, builder.add(d, here), 0, V8) for d in digits]
-                        for site in range(SITES):
-                            signs = _bytes_of_bits(builder, builder.add(rows[site], ahead), 0)
-                            for plane in range(n_planes):
-                                place = kept[SITES * plane + site]
-                                _add_product(builder, place, values[plane], signs)
-                    for number, place in enumerate(kept):
-                        _add_sum(builder, builder.load(place), sums, 8 * number)
-                with otherwise:  # four words at once, as one product must wait for the other
-                    rows, digits = starts(1)
-                    kept = accumulators(builder, per_step * n_planes)
-                    with cgutils.for_range(builder, n_steps) as loop:
-                        here, ahead = position(loop.index, STEP), position(loop.index, STEP // 8)
-                        row = builder.add(rows[0], ahead)
-                        for word in range(per_step):
-                            signs = _bytes_of_bits(builder, row, 8 * word)
-                            for plane in range(n_planes):
-                                at = builder.add(digits[plane], here)
-                                value = load(builder, at, _WORD * word, V8)
-                                place = kept[per_step * plane + word]
-                                _add_product(builder, place, value, signs)
-                    for number, place in enumerate(kept):
-                        _add_sum(builder, builder.load(place), sums, 64 * (number // per_step))
+                    eight_sites()
+                with otherwise:
+                    one_site()
             return context.get_dummy_value()
 
-        address = types.intp
-        return types.void(*[address] * 6, types.boolean), generate
+        return types.void(*[types.intp] * 7, types.boolean), generate
 
     return sums_tile
 
@@ -128,23 +178,32 @@ sums_1, sums_2, sums_3 = (_sums(n) for n in range(1, TOGETHER + 1))
 
 
 @intrinsic
-def shift_tile(typingctx, row, m, change, n_steps):
-    """m += change where the bit of the row is set, -= change elsewhere; m: int16 [256 n_steps]."""
+def shift_tile(typingctx, row, m, change, n_chunks, n_words):
+    """m += change where the bit of the row is set, -= change elsewhere; m: int16 [pattern]."""
 
     def generate(context, builder, signature, arguments):
-        row, m, change, n_steps = arguments
-        undefined = ir.Constant(V16, ir.Undefined)
-        up = builder.insert_element(undefined, change, ir.Constant(I32, 0))
-        up = builder.shuffle_vector(up, undefined, ir.Constant(ir.VectorType(I32, 32), [0] * 32))
+        row, m, change, n_chunks, n_words = arguments
+        up = _everywhere(builder, V16, change)
         down = builder.sub(constant(V16, 0), up)
-        with cgutils.for_range(builder, builder.shl(n_steps, ir.Constant(I64, 3))) as loop:
-            at = builder.add(m, builder.shl(loop.index, ir.Constant(I64, 6)))
-            word = load(builder, builder.add(row, builder.shl(loop.index, ir.Constant(I64, 2))), 0, I32)
-            step = builder.select(builder.bitcast(word, ir.VectorType(_BIT, 32)), up, down)
-            store(builder, builder.add(load(builder, at, 0, V16), step), at, 0)
+        with _each_bit(builder, n_chunks, n_words) as (in_row, in_plane, bit):
+            mask = _mask(builder, bit)
+            row_here = builder.add(row, in_row)
+            m_here = builder.add(m, builder.shl(in_plane, _number(1)))
+            with cgutils.for_range(builder, n_words) as loop:
+                ahead = builder.shl(loop.index, _number(6))
+                bits = load(builder, builder.add(row_here, ahead), 0, V8)
+                bits = builder.and_(bits, mask)
+                at = builder.add(m_here, builder.shl(ahead, _number(1)))
+                for half in range(2):
+                    which = part(builder, bits, range(32 * half, 32 * half + 32))
+                    which = builder.icmp_unsigned("!=", which, constant(_HALF, 0))
+                    step = builder.select(which, up, down)
+                    new = builder.add(load(builder, at, 64 * half, V16), step)
+                    store(builder, new, at, 64 * half)
         return context.get_dummy_value()
 
-    return types.void(types.intp, types.intp, types.int16, types.intp), generate
+    address = types.intp
+    return types.void(address, address, types.int16, address, address), generate
 
 
 def _looked_up(builder, table, places):
@@ -157,7 +216,7 @@ def _looked_up(builder, table, places):
             constant(V32, 0),
             builder.inttoptr(table, I8.as_pointer()),
             places,
-            constant(ir.VectorType(_BIT, 16), 1),
+            constant(ir.VectorType(ir.IntType(1), 16), 1),
             ir.Constant(I32, 4),
         )
     found = ir.Constant(V32, ir.Undefined)
@@ -170,15 +229,16 @@ def _looked_up(builder, table, places):
 
 
 @intrinsic
-def look_up_tile(typingctx, row, m, planes, stride, n_planes, table, sums, n_steps):
+def look_up_tile(typingctx, row, m, planes, stride, n_planes, table, sums, n_chunks, n_words):
     """planes = the digits of table[m]; sums of all of them, and of those at the bits of the row.
 
-    row: bits; m: int16 [256 n_steps]; planes: up to 4, uint8, each `stride` bytes behind the other;
-    table: uint32, the address of the place m = 0; sums: int64 [n_planes][2], added to.
+    row: bits; m: int16 [pattern]; planes: up to 4, int8, each `stride` bytes behind the other;
+    table: uint32, four digits a value, the address of the place m = 0; sums: int64 [n_planes][2],
+    added to.
     """
 
     def generate(context, builder, signature, arguments):
-        row, m, planes, stride, n_planes, table, sums, n_steps = arguments
+        row, m, planes, stride, n_planes, table, sums, n_chunks, n_words = arguments
         kept = [cgutils.alloca_once(builder, V32, size=4) for _ in range(2)]
 
         def each_plane():
@@ -188,35 +248,36 @@ def look_up_tile(typingctx, row, m, planes, stride, n_planes, table, sums, n_ste
             for totals in kept:
                 builder.store(constant(V32, 0), builder.gep(totals, [loop.index]))
         quarter = ir.VectorType(I8, 16)
-        turns = builder.mul(n_steps, ir.Constant(I64, STEP // _WORD))
-        with cgutils.for_range(builder, turns) as turn:
-            at = builder.add(m, builder.shl(turn.index, ir.Constant(I64, 7)))
-            found = []
-            for half in range(2):
-                overlaps = load(builder, at, 64 * half, V16)
-                for first in (0, 16):
-                    places = part(builder, overlaps, range(first, first + 16))
-                    found.append(_looked_up(builder, table, builder.sext(places, V32)))
-            bits = builder.add(row, builder.shl(turn.index, ir.Constant(I64, 3)))
-            signs = _bytes_of_bits(builder, bits, 0)
-            here = builder.add(planes, builder.shl(turn.index, ir.Constant(I64, 6)))
-            with each_plane() as loop:
-                shift = builder.trunc(builder.shl(loop.index, ir.Constant(I64, 3)), I32)
-                undefined = ir.Constant(V32, ir.Undefined)
-                shift = builder.insert_element(undefined, shift, ir.Constant(I32, 0))
-                shift = builder.shuffle_vector(shift, undefined, constant(V32, 0))
-                digits = [builder.trunc(builder.lshr(v, shift), quarter) for v in found]
-                pairs = [joined(builder, *digits[k : k + 2]) for k in (0, 2)]
-                value = joined(builder, *pairs)
-                target = builder.add(here, builder.mul(loop.index, stride))
-                store(builder, value, target, 0)
-                for totals, s in zip(kept, (constant(V8, -1), signs), strict=True):
-                    _add_product(builder, builder.gep(totals, [loop.index]), value, s)
+        with _each_bit(builder, n_chunks, n_words) as (in_row, in_plane, bit):
+            mask = _mask(builder, bit)
+            with cgutils.for_range(builder, n_words) as word:
+                ahead = builder.shl(word.index, _number(6))
+                place = builder.add(in_plane, ahead)
+                at = builder.add(m, builder.shl(place, _number(1)))
+                found = []
+                for half in range(2):
+                    overlaps = load(builder, at, 64 * half, V16)
+                    for first in (0, 16):
+                        places = part(builder, overlaps, range(first, first + 16))
+                        found.append(_looked_up(builder, table, builder.sext(places, V32)))
+                bits = load(builder, builder.add(builder.add(row, in_row), ahead), 0, V8)
+                bits = builder.icmp_unsigned("!=", builder.and_(bits, mask), constant(V8, 0))
+                bits = builder.zext(bits, V8)
+                with each_plane() as loop:
+                    shift = builder.trunc(builder.shl(loop.index, _number(3)), I32)
+                    shift = _everywhere(builder, V32, shift)
+                    digits = [builder.trunc(builder.lshr(v, shift), quarter) for v in found]
+                    pairs = [joined(builder, *digits[k : k + 2]) for k in (0, 2)]
+                    value = joined(builder, *pairs)
+                    target = builder.add(planes, builder.mul(loop.index, stride))
+                    store(builder, value, builder.add(target, place), 0)
+                    for totals, weights in zip(kept, (constant(V8, 1), bits), strict=True):
+                        _add_product(builder, builder.gep(totals, [loop.index]), weights, value)
         with each_plane() as loop:
-            at = builder.add(sums, builder.shl(loop.index, ir.Constant(I64, 4)))
+            at = builder.add(sums, builder.shl(loop.index, _number(4)))
             for number, totals in enumerate(kept):
                 total = builder.load(builder.gep(totals, [loop.index]))
-                _add_sum(builder, total, at, 8 * number)
+                _add_to(builder, _sum(builder, total), at, 8 * number)
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 8), generate
+    return types.void(*[types.intp] * 9), generate

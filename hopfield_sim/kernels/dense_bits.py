@@ -16,13 +16,13 @@ total of D less that). D is kept beside the overlaps:
 Ahead are 16 sites while flips are rare, 8, or one where more than one visit in ten flips. All sums
 are integers: the trajectory is that of `reference.sweep_dense`, whatever was computed ahead.
 
-D = base + step d with the common divisor taken out, and d >= 0 is held as digits to base 256: two
-planes of bytes for F = S^3 up to N = 511 (even) or 724 (odd), three for every real F, at most
-seven. Memory of a lane: 2 bytes a pattern for the overlaps and one a plane, N K / 8 for the rows:
+D = base + step d with the common divisor taken out, and d is held as digits to base 256: two planes
+of bytes for F = S^3 up to N = 511 (even) or 724 (odd), three for a real F, at most seven. Memory
+of a lane: 2 bytes a pattern for the overlaps and one a plane; N K / 8 bytes for the rows:
 
-    rows  bit [neuron][pattern]       overlaps  int16 [pattern]       planes  uint8 [plane][pattern]
+    rows  bit [neuron][pattern]       overlaps  int16 [pattern]       planes  int8 [plane][pattern]
 
-Patterns are padded to whole steps of 256 by x = -1 on all sites.
+The order of the bits says `bits`. Patterns are padded to whole chunks by x = -1 on all sites.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from hopfield_sim.device import compiled
 from hopfield_sim.kernels import dense
 from hopfield_sim.kernels.bits import (
     SITES,
-    STEP,
     TOGETHER,
+    WORD,
     look_up_tile,
     shift_tile,
     sums_1,
@@ -50,18 +50,18 @@ AHEAD = 2 * SITES
 """Most sites whose costs are computed before they are visited."""
 
 _RARE, _OFTEN = 0.03, 0.1  # acceptance up to which 16 and 8 sites ahead pay
-_BLOCK = 128  # steps, 32768 patterns, whose planes stay in cache from 8 sites to the next 8
+_MOST_WORDS = 32  # of a chunk: 16384 patterns, whose rows and planes stay in cache
 _MOST_PATTERNS = 2**26  # int32 sums of bytes, with room
 
 
 class Bits(NamedTuple):
     """+-1 patterns as bits, and what the energy is made of."""
 
-    rows: np.ndarray  # uint8 (neuron, bytes), bit k set where x_i^k = +1
+    rows: np.ndarray  # uint8 (neuron, chunk, 64 n_words), bits set where x_i^k = +1
     ones: np.ndarray  # int64 (neuron,), how many bits are set
     table: np.ndarray  # int64, F(S) at S + N
     constant: np.ndarray  # int64, F(S) - F(S+2) at S + N
-    d: np.ndarray  # uint32 (1 or 2, overlap), low and high half of d(S) at S + N
+    d: np.ndarray  # uint32 (1 or 2, overlap), digits 0-3 and 4-7 of d(S) at S + N
     base: int  # D = base + step d
     step: int
     n_patterns: int
@@ -85,21 +85,33 @@ def packed(by_site: np.ndarray, table: np.ndarray) -> Bits | None:
     if n_planes > 7:
         return None
     after = np.append(f[1:], base + step * int(d[-1]) + f[-2])
-    rows = aligned((n_neurons, -(-n_patterns // 512) * 64), np.uint8)
-    bits = np.packbits(by_site > 0, axis=1, bitorder="little")
-    rows[:, : bits.shape[1]] = bits
-    halves = [d & 0xFFFFFFFF, d >> 32][: 1 + (n_planes > 4)]
+    n_chunks, n_words = _chunks(n_patterns)
+    padded = np.zeros((n_neurons, n_chunks * n_words * 512), bool)
+    padded[:, :n_patterns] = by_site > 0
+    rows = aligned((n_neurons, n_chunks, n_words * WORD), np.uint8)
+    padded = padded.reshape(n_neurons, n_chunks, 8, n_words * WORD)
+    rows[:] = np.packbits(padded, axis=2, bitorder="little")[:, :, 0]
+    # digits 0 ... 255 as bytes -128 ... 127; the base takes what they lack
+    digits = d ^ 0x8080808080808080 - 2**64
+    halves = [digits & 0xFFFFFFFF, digits >> 32 & 0xFFFFFFFF][: 1 + (n_planes > 4)]
     return Bits(
         rows,
         np.count_nonzero(by_site > 0, axis=1).astype(np.int64),
         table,
         _every_other(f - after, np.int64),
         np.stack([_every_other(half, np.uint32) for half in halves]),
-        base,
+        base + step * 128 * ((256**n_planes - 1) // 255),
         step,
         n_patterns,
         n_planes,
     )
+
+
+def _chunks(n_patterns: int) -> tuple[int, int]:
+    """Number of chunks and words of 64 bytes in each: as few places as possible are padding."""
+    n_words = -(-n_patterns // 512)
+    n_chunks = -(-n_words // _MOST_WORDS)
+    return n_chunks, -(-n_words // n_chunks)
 
 
 def _every_other(values: np.ndarray, dtype) -> np.ndarray:
@@ -111,7 +123,8 @@ def _every_other(values: np.ndarray, dtype) -> np.ndarray:
 
 def unpacked(patterns: Bits) -> dense.Network:
     """The same network for the general form and the reference."""
-    bits = np.unpackbits(patterns.rows, axis=1, count=patterns.n_patterns, bitorder="little")
+    bits = np.unpackbits(patterns.rows[:, :, None], axis=2, bitorder="little")
+    bits = bits.reshape(len(patterns.rows), -1)[:, : patterns.n_patterns]
     by_site = 2 * bits.astype(np.int8) - 1
     return dense.network(by_site, dense.TABLE, len(by_site), patterns.table)
 
@@ -126,10 +139,10 @@ def aligned(shape: tuple[int, ...], dtype) -> np.ndarray:
 
 def sweep_dense(network, diagonal, spins, memory, draws, first_sweep, n_sweeps, flips):
     """Sweeps in place, any order; `network` is `Bits`, the rest as `dense.sweep_dense`."""
-    n_padded = -(-network.n_patterns // STEP) * STEP
+    n_padded = network.rows[0].size * 8
     scratch = (
         aligned((n_padded,), np.int16),
-        aligned((network.n_planes, n_padded), np.uint8),
+        aligned((network.n_planes, n_padded), np.int8),
         aligned((AHEAD // SITES, network.n_planes, SITES), np.int64),
         np.zeros(AHEAD, np.int64),
     )
@@ -148,7 +161,7 @@ def _sweep(network, spins, memory, draws, first_sweep, n_sweeps, flips, scratch)
     no_lane = np.zeros(2, np.uint32)
     costs = np.empty(AHEAD, np.int64)
     moved = np.empty(n_neurons, np.int64)
-    rows_at, row = network.rows.ctypes.data, network.rows.shape[1]
+    rows_at, row = network.rows.ctypes.data, network.rows[0].size
     n_patterns = network.n_patterns
     for lane in range(spins.shape[0]):
         s = spins[lane]
@@ -174,7 +187,7 @@ def _sweep(network, spins, memory, draws, first_sweep, n_sweeps, flips, scratch)
                 ahead = min(ahead, AHEAD)
                 for k in range(AHEAD):  # places beyond the last site repeat it
                     addresses[k] = rows_at + row * site_of_visit[visit + min(k, ahead - 1)]
-                _masked_sums(addresses, planes, sums, ahead)
+                _masked_sums(network, addresses, planes, sums, ahead)
                 for k in range(ahead):
                     i = site_of_visit[visit + k]
                     part = _whole(network, i, sums[k // SITES, :, k % SITES])
@@ -196,9 +209,7 @@ def _sweep(network, spins, memory, draws, first_sweep, n_sweeps, flips, scratch)
             if order == PARALLEL and n_moved > 0:
                 for i in moved[:n_moved]:
                     s[i] = -s[i]
-                    for k in range(m.size):
-                        set_ = (network.rows[i, k >> 3] >> (k & 7)) & 1
-                        m[k] += 2 * s[i] * (2 * np.int16(set_) - 1)
+                    _shift(network, m, i, s[i])
                 constant, total = _begun(network, m, planes, sums)
             flipped += n_moved
             if kind == NONE and order != RANDOM and n_moved == 0:
@@ -217,35 +228,36 @@ def _whole(network, i, digit_sums):
 
 
 @compiled
-def _masked_sums(addresses, planes, sums, ahead):
+def _masked_sums(network, addresses, planes, sums, ahead):
     """sums: int64 (site / 8, plane, 8), digits of d summed over the bits of the rows."""
     n_planes, n_padded = planes.shape
     at, planes_at, sums_at = addresses.ctypes.data, planes.ctypes.data, sums.ctypes.data
     sums[:] = 0
-    n_steps = n_padded // STEP
-    block = _BLOCK if ahead > SITES else n_steps
-    for first in range(0, n_steps, block):
-        count = min(block, n_steps - first)
+    _, n_chunks, row = network.rows.shape
+    n_words = row // WORD
+    block = 1 if ahead > SITES else n_chunks
+    for first in range(0, n_chunks, block):
+        count = min(block, n_chunks - first)
         for group in range((ahead + SITES - 1) // SITES):
             rows = at + 8 * SITES * group
             for plane in range(0, n_planes, TOGETHER):
-                digits = planes_at + plane * n_padded + first * STEP
+                digits = planes_at + plane * n_padded + 8 * row * first
                 to = sums_at + 8 * SITES * (group * n_planes + plane)
-                offset, left = first * (STEP // 8), n_planes - plane
+                offset, left = first * row, n_planes - plane
                 if left == 1:
-                    sums_1(rows, offset, digits, n_padded, to, count, ahead > 1)
+                    sums_1(rows, offset, digits, n_padded, to, count, n_words, ahead > 1)
                 elif left == 2:
-                    sums_2(rows, offset, digits, n_padded, to, count, ahead > 1)
+                    sums_2(rows, offset, digits, n_padded, to, count, n_words, ahead > 1)
                 else:
-                    sums_3(rows, offset, digits, n_padded, to, count, ahead > 1)
+                    sums_3(rows, offset, digits, n_padded, to, count, n_words, ahead > 1)
 
 
 @compiled
 def _look_up(network, i, m, planes, sums):
     """Looks up d of all overlaps; returns the sums of D over all patterns and the bits of row i."""
     n_planes, n_padded = planes.shape
-    n_neurons, row = network.rows.shape
-    row_at = network.rows.ctypes.data + row * i
+    n_neurons, n_chunks, row = network.rows.shape
+    row_at = network.rows.ctypes.data + n_chunks * row * i
     m_at, planes_at, sums_at = m.ctypes.data, planes.ctypes.data, sums.ctypes.data
     both = sums.reshape(-1)[: 2 * n_planes].reshape(n_planes, 2)
     both[:] = 0
@@ -253,7 +265,7 @@ def _look_up(network, i, m, planes, sums):
         table = network.d.ctypes.data + 4 * ((2 * n_neurons + 1) * half + n_neurons)
         digits, to = planes_at + 4 * half * n_padded, sums_at + 64 * half
         count = min(4, n_planes - 4 * half)
-        look_up_tile(row_at, m_at, digits, n_padded, count, table, to, n_padded // STEP)
+        look_up_tile(row_at, m_at, digits, n_padded, count, table, to, n_chunks, row // WORD)
     total = np.int64(0)
     for plane in range(n_planes):
         last = np.int64(planes[plane, n_padded - 1])  # the padding is all alike
@@ -275,7 +287,14 @@ def _begun(network, m, planes, sums):
 @compiled
 def _turned(network, m, planes, sums, i, spin, cost):
     """After s_i has become `spin` at this cost: moves m and the planes; returns B, sum of D."""
-    row_at = network.rows.ctypes.data + network.rows.shape[1] * i
-    shift_tile(row_at, m.ctypes.data, np.int16(2 * spin), m.size // STEP)
+    _shift(network, m, i, spin)
     total, part = _look_up(network, i, m, planes, sums)
     return -cost - (part if spin > 0 else total - part), total
+
+
+@compiled
+def _shift(network, m, i, spin):
+    """The overlaps after s_i has become `spin`."""
+    _, n_chunks, row = network.rows.shape
+    row_at = network.rows.ctypes.data + n_chunks * row * i
+    shift_tile(row_at, m.ctypes.data, np.int16(2 * spin), n_chunks, row // WORD)
