@@ -13,7 +13,8 @@ total of D less that). D is kept beside the overlaps:
 3. a flip moves the overlaps by 2 s_i x and looks D up again; B follows without a look-up of its
    own, as turning the spin back would cost the same with the other sign.
 
-Ahead are 16 sites while flips are rare, 8, or one where more than one visit in ten flips. All sums
+Ahead are 8 sites (16 while flips are rare and the planes leave the cache), or one where more than
+one visit in ten flips. All sums
 are integers: the trajectory is that of `reference.sweep_dense`, whatever was computed ahead.
 
 D = base + step d with the common divisor taken out, and d is held as digits to base 256: two planes
@@ -50,8 +51,9 @@ AHEAD = 2 * SITES
 """Most sites whose costs are computed before they are visited."""
 
 _RARE, _OFTEN = 0.03, 0.1  # acceptance up to which 16 and 8 sites ahead pay
+_CACHED = 2**19  # bytes of planes up to which reading them twice costs nothing
+_FEWEST = 128  # patterns from which on this form is the faster one
 _MOST_WORDS = 32  # of a chunk: 16384 patterns, whose rows and planes stay in cache
-_MOST_PATTERNS = 2**26  # int32 sums of bytes, with room
 
 
 class Bits(NamedTuple):
@@ -68,11 +70,14 @@ class Bits(NamedTuple):
     n_planes: int  # digits of d
 
 
+def suits(n_neurons: int, n_patterns: int) -> bool:
+    """Whether this form is possible (overlaps are int16, sums of bytes int32) and the faster one."""
+    return n_neurons <= 32_000 and _FEWEST <= n_patterns <= 2**26
+
+
 def packed(by_site: np.ndarray, table: np.ndarray) -> Bits | None:
-    """by_site: +-1 (neuron, pattern); table: F(S) at S + N. None where integers do not fit."""
+    """by_site: +-1 (neuron, pattern); table: F(S) at S + N. None where d has more than 7 digits."""
     n_neurons, n_patterns = by_site.shape
-    if n_neurons > 32_000 or n_patterns > _MOST_PATTERNS:  # overlaps are int16, with some room
-        return None
     f = table[::2]
     d = np.zeros(len(f), np.int64)
     d[1:-1] = f[2:] - f[:-2]
@@ -181,10 +186,10 @@ def _sweep(network, spins, memory, draws, first_sweep, n_sweeps, flips, scratch)
             visit = 0
             while visit < n_neurons:
                 ahead = n_neurons - visit
-                if order != PARALLEL:
-                    ahead = min(ahead, 1 if rate > _OFTEN else SITES if rate > _RARE else AHEAD)
-                    ahead = 1 if ahead < 3 else ahead
-                ahead = min(ahead, AHEAD)
+                far = AHEAD if planes.size > _CACHED and rate < _RARE else SITES
+                if order != PARALLEL and (rate > _OFTEN or ahead < 3):
+                    far = 1
+                ahead = min(ahead, far)
                 for k in range(AHEAD):  # places beyond the last site repeat it
                     addresses[k] = rows_at + row * site_of_visit[visit + min(k, ahead - 1)]
                 _masked_sums(network, addresses, planes, sums, ahead)

@@ -218,7 +218,8 @@ class Dense:
     def _bits(self) -> dense_bits.Bits | None:
         """The fast form's network; None where it cannot serve."""
         kind, table, _, _ = self._energy
-        if not self._is_binary or kind != dense.TABLE:
+        suits = dense_bits.suits(self.n_neurons, self.n_patterns)
+        if not self._is_binary or kind != dense.TABLE or not suits:
             return None
         return dense_bits.packed(self.patterns.T, table)
 
