@@ -20,8 +20,10 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from hopfield_sim.kernels import simd
 from hopfield_sim.kernels.simd import (
     I8,
+    I16,
     I32,
     I64,
     V8,
@@ -41,9 +43,12 @@ from hopfield_sim.kernels.simd import (
 
 WORD = 64  # patterns of a vector of bytes
 SITES = 8  # rows that are summed over at once
-TOGETHER = 3  # planes at once: 8 x 3 accumulators fit in 32 registers
+PERMUTED = 256  # values of a table that bytes can be looked up in, four registers of it
 
-_HALF = ir.VectorType(I8, 32)
+PERMUTES = "avx512vbmi" in simd._features()
+"""Whether the processor looks up 64 bytes in 128 at once."""
+
+_HALF, _QUARTER = ir.VectorType(I8, 32), ir.VectorType(I8, 16)
 
 
 def _number(value):
@@ -174,7 +179,7 @@ def _sums(n_planes):
     return sums_tile
 
 
-sums_1, sums_2, sums_3 = (_sums(n) for n in range(1, TOGETHER + 1))
+sums_2, sums_3 = _sums(2), _sums(3)
 
 
 @intrinsic
@@ -228,56 +233,104 @@ def _looked_up(builder, table, places):
     return found
 
 
-@intrinsic
-def look_up_tile(typingctx, row, m, planes, stride, n_planes, table, sums, n_chunks, n_words):
-    """planes = the digits of table[m]; sums of all of them, and of those at the bits of the row.
+def _permuted(builder, table, places):
+    """int8 table[place] for 64 places 0 ... 255: bytes of two pairs of registers."""
+    rows = [load(builder, table, 64 * k, V8) for k in range(4)]
+    name = "llvm.x86.avx512.vpermi2var.qi.512"
+    low, high = (call(builder, name, V8, rows[k], places, rows[k + 1]) for k in (0, 2))
+    return builder.select(builder.icmp_signed("<", places, constant(V8, 0)), high, low)
 
-    row: bits; m: int16 [pattern]; planes: up to 4, int8, each `stride` bytes behind the other;
-    table: uint32, four digits a value, the address of the place m = 0; sums: int64 [n_planes][2],
-    added to.
-    """
 
-    def generate(context, builder, signature, arguments):
-        row, m, planes, stride, n_planes, table, sums, n_chunks, n_words = arguments
-        kept = [cgutils.alloca_once(builder, V32, size=4) for _ in range(2)]
+def _look_ups(together):
+    permutes = together > 0
 
-        def each_plane():
-            return cgutils.for_range(builder, n_planes)
+    @intrinsic
+    def look_up_tile(
+        typingctx, row, m, planes, stride, n_planes, table, shift, sums, n_chunks, n_words
+    ):
+        """planes = the digits of table[m]; sums of all of them, and of those at bits of the row.
 
-        with each_plane() as loop:
-            for totals in kept:
-                builder.store(constant(V32, 0), builder.gep(totals, [loop.index]))
-        quarter = ir.VectorType(I8, 16)
-        with _each_bit(builder, n_chunks, n_words) as (in_row, in_plane, bit):
-            mask = _mask(builder, bit)
-            with cgutils.for_range(builder, n_words) as word:
-                ahead = builder.shl(word.index, _number(6))
-                place = builder.add(in_plane, ahead)
-                at = builder.add(m, builder.shl(place, _number(1)))
-                found = []
-                for half in range(2):
-                    overlaps = load(builder, at, 64 * half, V16)
-                    for first in (0, 16):
-                        places = part(builder, overlaps, range(first, first + 16))
-                        found.append(_looked_up(builder, table, builder.sext(places, V32)))
-                bits = load(builder, builder.add(builder.add(row, in_row), ahead), 0, V8)
-                bits = builder.icmp_unsigned("!=", builder.and_(bits, mask), constant(V8, 0))
-                bits = builder.zext(bits, V8)
-                with each_plane() as loop:
-                    shift = builder.trunc(builder.shl(loop.index, _number(3)), I32)
-                    shift = _everywhere(builder, V32, shift)
-                    digits = [builder.trunc(builder.lshr(v, shift), quarter) for v in found]
-                    pairs = [joined(builder, *digits[k : k + 2]) for k in (0, 2)]
-                    value = joined(builder, *pairs)
-                    target = builder.add(planes, builder.mul(loop.index, stride))
-                    store(builder, value, builder.add(target, place), 0)
-                    for totals, weights in zip(kept, (constant(V8, 1), bits), strict=True):
-                        _add_product(builder, builder.gep(totals, [loop.index]), weights, value)
-        with each_plane() as loop:
-            at = builder.add(sums, builder.shl(loop.index, _number(4)))
-            for number, totals in enumerate(kept):
-                total = builder.load(builder.gep(totals, [loop.index]))
-                _add_to(builder, _sum(builder, total), at, 8 * number)
-        return context.get_dummy_value()
+        row: bits; m: int16 [pattern]; planes: int8, each `stride` bytes behind the other; sums:
+        int64 [n_planes][2], added to. By words: up to 4 planes; table: uint32, four digits a
+        value, the address of the place m = 0; shift: not used. By permutation of bytes: 2 or 3
+        planes; table: int8 [n_planes][256], at (m + shift) / 2.
+        """
 
-    return types.void(*[types.intp] * 9), generate
+        def generate(context, builder, signature, arguments):
+            row, m, planes, stride, n_planes, table, shift, sums, n_chunks, n_words = arguments
+            if permutes and not PERMUTES:
+                return context.get_dummy_value()  # never called
+            if permutes:
+                kept = accumulators(builder, 2 * together)
+            else:
+                arrays = [cgutils.alloca_once(builder, V32, size=4) for _ in range(2)]
+
+            def each_plane(body):
+                """`body(plane, places of its two sums)` for all planes, unrolled where it can be"""
+                if permutes:
+                    for plane in range(together):
+                        body(_number(plane), kept[2 * plane : 2 * plane + 2])
+                else:
+                    with cgutils.for_range(builder, n_planes) as loop:
+                        body(loop.index, [builder.gep(a, [loop.index]) for a in arrays])
+
+            def clear(plane, totals):
+                for total in totals:
+                    builder.store(constant(V32, 0), total)
+
+            each_plane(clear)
+            with _each_bit(builder, n_chunks, n_words) as (in_row, in_plane, bit):
+                mask = _mask(builder, bit)
+                with cgutils.for_range(builder, n_words) as word:
+                    ahead = builder.shl(word.index, _number(6))
+                    place = builder.add(in_plane, ahead)
+                    at = builder.add(m, builder.shl(place, _number(1)))
+                    halves = [load(builder, at, 64 * half, V16) for half in range(2)]
+                    if permutes:
+                        up = _everywhere(builder, V16, builder.trunc(shift, I16))
+                        one = constant(V16, 1)
+                        halves = [builder.lshr(builder.add(h, up), one) for h in halves]
+                        places = joined(builder, *(builder.trunc(h, _HALF) for h in halves))
+                    else:
+                        found = []
+                        for half in halves:
+                            for first in (0, 16):
+                                places = part(builder, half, range(first, first + 16))
+                                places = builder.sext(places, V32)
+                                found.append(_looked_up(builder, table, places))
+                    bits = load(builder, builder.add(builder.add(row, in_row), ahead), 0, V8)
+                    bits = builder.icmp_unsigned("!=", builder.and_(bits, mask), constant(V8, 0))
+                    bits = builder.zext(bits, V8)
+
+                    def digits(plane, totals, place=place, bits=bits):
+                        if permutes:
+                            here = builder.mul(plane, _number(PERMUTED))
+                            value = _permuted(builder, builder.add(table, here), places)
+                        else:
+                            down = builder.trunc(builder.shl(plane, _number(3)), I32)
+                            down = _everywhere(builder, V32, down)
+                            parts = [builder.lshr(v, down) for v in found]
+                            parts = [builder.trunc(v, _QUARTER) for v in parts]
+                            pairs = [joined(builder, *parts[k : k + 2]) for k in (0, 2)]
+                            value = joined(builder, *pairs)
+                        target = builder.add(planes, builder.mul(plane, stride))
+                        store(builder, value, builder.add(target, place), 0)
+                        for total, weights in zip(totals, (constant(V8, 1), bits), strict=True):
+                            _add_product(builder, total, weights, value)
+
+                    each_plane(digits)
+
+            def hand_over(plane, totals):
+                at = builder.add(sums, builder.shl(plane, _number(4)))
+                for number, total in enumerate(totals):
+                    _add_to(builder, _sum(builder, builder.load(total)), at, 8 * number)
+
+            each_plane(hand_over)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 10), generate
+
+    return look_up_tile
+
+
+look_up_words, look_up_2, look_up_3 = _look_ups(0), _look_ups(2), _look_ups(3)

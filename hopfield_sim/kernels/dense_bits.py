@@ -35,12 +35,14 @@ import numpy as np
 from hopfield_sim.device import compiled
 from hopfield_sim.kernels import dense
 from hopfield_sim.kernels.bits import (
+    PERMUTED,
+    PERMUTES,
     SITES,
-    TOGETHER,
     WORD,
-    look_up_tile,
+    look_up_2,
+    look_up_3,
+    look_up_words,
     shift_tile,
-    sums_1,
     sums_2,
     sums_3,
 )
@@ -64,6 +66,7 @@ class Bits(NamedTuple):
     table: np.ndarray  # int64, F(S) at S + N
     constant: np.ndarray  # int64, F(S) - F(S+2) at S + N
     d: np.ndarray  # uint32 (1 or 2, overlap), digits 0-3 and 4-7 of d(S) at S + N
+    digits: np.ndarray  # int8 (plane, 256) of d(S) at (S + N) / 2; (0, 256) where N > 255
     base: int  # D = base + step d
     step: int
     n_patterns: int
@@ -71,7 +74,7 @@ class Bits(NamedTuple):
 
 
 def suits(n_neurons: int, n_patterns: int) -> bool:
-    """Whether this form is possible (overlaps are int16, sums of bytes int32) and the faster one."""
+    """Whether this form is possible (int16 overlaps, int32 sums of bytes) and the faster one."""
     return n_neurons <= 32_000 and _FEWEST <= n_patterns <= 2**26
 
 
@@ -86,7 +89,7 @@ def packed(by_site: np.ndarray, table: np.ndarray) -> Bits | None:
     base = int(d.min())
     step = max(1, int(np.gcd.reduce(d - base)))
     d = (d - base) // step
-    n_planes = max(1, -(-int(d.max()).bit_length() // 8))
+    n_planes = max(2, -(-int(d.max()).bit_length() // 8))
     if n_planes > 7:
         return None
     after = np.append(f[1:], base + step * int(d[-1]) + f[-2])
@@ -98,6 +101,9 @@ def packed(by_site: np.ndarray, table: np.ndarray) -> Bits | None:
     rows[:] = np.packbits(padded, axis=2, bitorder="little")[:, :, 0]
     # digits 0 ... 255 as bytes -128 ... 127; the base takes what they lack
     digits = d ^ 0x8080808080808080 - 2**64
+    small = np.zeros((n_planes if len(f) <= PERMUTED else 0, PERMUTED), np.int8)
+    for plane in range(len(small)):
+        small[plane, : len(f)] = (digits >> 8 * plane).astype(np.int8)
     halves = [digits & 0xFFFFFFFF, digits >> 32 & 0xFFFFFFFF][: 1 + (n_planes > 4)]
     return Bits(
         rows,
@@ -105,6 +111,7 @@ def packed(by_site: np.ndarray, table: np.ndarray) -> Bits | None:
         table,
         _every_other(f - after, np.int64),
         np.stack([_every_other(half, np.uint32) for half in halves]),
+        small,
         base + step * 128 * ((256**n_planes - 1) // 255),
         step,
         n_patterns,
@@ -233,6 +240,12 @@ def _whole(network, i, digit_sums):
 
 
 @compiled
+def _takes_three(left):
+    """Planes are taken by threes and twos: whether three are next."""
+    return left == 3 or left > 4
+
+
+@compiled
 def _masked_sums(network, addresses, planes, sums, ahead):
     """sums: int64 (site / 8, plane, 8), digits of d summed over the bits of the rows."""
     n_planes, n_padded = planes.shape
@@ -245,16 +258,17 @@ def _masked_sums(network, addresses, planes, sums, ahead):
         count = min(block, n_chunks - first)
         for group in range((ahead + SITES - 1) // SITES):
             rows = at + 8 * SITES * group
-            for plane in range(0, n_planes, TOGETHER):
+            plane = 0
+            while plane < n_planes:
                 digits = planes_at + plane * n_padded + 8 * row * first
                 to = sums_at + 8 * SITES * (group * n_planes + plane)
                 offset, left = first * row, n_planes - plane
-                if left == 1:
-                    sums_1(rows, offset, digits, n_padded, to, count, n_words, ahead > 1)
-                elif left == 2:
-                    sums_2(rows, offset, digits, n_padded, to, count, n_words, ahead > 1)
-                else:
+                if _takes_three(left):
                     sums_3(rows, offset, digits, n_padded, to, count, n_words, ahead > 1)
+                    plane += 3
+                else:
+                    sums_2(rows, offset, digits, n_padded, to, count, n_words, ahead > 1)
+                    plane += 2
 
 
 @compiled
@@ -266,11 +280,25 @@ def _look_up(network, i, m, planes, sums):
     m_at, planes_at, sums_at = m.ctypes.data, planes.ctypes.data, sums.ctypes.data
     both = sums.reshape(-1)[: 2 * n_planes].reshape(n_planes, 2)
     both[:] = 0
-    for half in range(len(network.d)):
-        table = network.d.ctypes.data + 4 * ((2 * n_neurons + 1) * half + n_neurons)
-        digits, to = planes_at + 4 * half * n_padded, sums_at + 64 * half
-        count = min(4, n_planes - 4 * half)
-        look_up_tile(row_at, m_at, digits, n_padded, count, table, to, n_chunks, row // WORD)
+    n_words = row // WORD
+    if PERMUTES and len(network.digits) > 0:
+        plane = 0
+        while plane < n_planes:
+            table = network.digits.ctypes.data + PERMUTED * plane
+            digits, to = planes_at + plane * n_padded, sums_at + 16 * plane
+            rest = (n_neurons, to, n_chunks, n_words)
+            if _takes_three(n_planes - plane):
+                look_up_3(row_at, m_at, digits, n_padded, 3, table, *rest)
+                plane += 3
+            else:
+                look_up_2(row_at, m_at, digits, n_padded, 2, table, *rest)
+                plane += 2
+    else:
+        for half in range(len(network.d)):
+            table = network.d.ctypes.data + 4 * ((2 * n_neurons + 1) * half + n_neurons)
+            digits, to = planes_at + 4 * half * n_padded, sums_at + 64 * half
+            count = min(4, n_planes - 4 * half)
+            look_up_words(row_at, m_at, digits, n_padded, count, table, 0, to, n_chunks, n_words)
     total = np.int64(0)
     for plane in range(n_planes):
         last = np.int64(planes[plane, n_padded - 1])  # the padding is all alike

@@ -374,8 +374,8 @@ class Dense:
 
     @classmethod
     def example(cls, n_neurons: int = 8, seed: int = 1) -> Dense:
-        """A small instance for contract tests: five random patterns, three-body energy."""
-        return cls(patterns.random(n_patterns=5, n_neurons=n_neurons, seed=seed), 3)
+        """A small instance for contract tests: nine random patterns, three-body energy."""
+        return cls(patterns.random(n_patterns=9, n_neurons=n_neurons, seed=seed), 3)
 
 
 def _total(integers: np.ndarray) -> np.ndarray:
