@@ -245,10 +245,11 @@ def test_every_form_is_the_reference(name, values):
 
 
 @pytest.mark.parametrize("n_planes", range(2, 8))
-@pytest.mark.parametrize(("n_neurons", "n_patterns"), [(37, 700), (20, 20_011)])
+@pytest.mark.parametrize(("n_neurons", "n_patterns"), [(37, 700), (20, 20_011), (301, 200)])
 def test_bits_are_the_general_form(n_neurons, n_patterns, n_planes):
-    """Every number of planes, one chunk of patterns and several, few flips and many."""
-    xi = patterns.random(n_patterns, n_neurons, seed=2)
+    """Every number of planes, chunks of patterns, tables of bytes and longer ones; T up to hot."""
+    rng = np.random.default_rng(2)  # in bulk: our own patterns come one by one
+    xi = 2 * rng.integers(0, 2, (n_patterns, n_neurons)) - 1
     overlaps = np.arange(-n_neurons, n_neurons + 1, 2)
     d = real(overlaps)
     range_ = 256.0**n_planes * 0.9 if n_planes < 7 else 2.0**44
@@ -256,7 +257,7 @@ def test_bits_are_the_general_form(n_neurons, n_patterns, n_planes):
     model = Dense(xi, real, unit=unit / range_ / 2)
     bits = network_of(model, dense_bits.sweep_dense)
     assert bits.n_planes == min(n_planes, 6)
-    scale = float(np.abs(model.field(some_states(n_neurons, 3))).mean())
+    scale = typical_field(model)
     for kind, order in ((NONE, FIXED), (LOGISTIC, FIXED), (EXPONENTIAL, RANDOM)):
         options = {"n_lanes": 4, "sweeps": 3, "scale": scale}
         one = final(dense.sweep_dense, model._network, model, kind, order, **options)
@@ -264,9 +265,17 @@ def test_bits_are_the_general_form(n_neurons, n_patterns, n_planes):
         assert_same(one, two)
 
 
+def typical_field(model) -> float:
+    """Mean |h_0| over some states, from energies alone: no kernel is compiled for it."""
+    s = some_states(model.n_neurons)
+    turned = s.copy()
+    turned[:, 0] *= -1
+    return float(np.abs(model.energy(turned) - model.energy(s)).mean() / 2)
+
+
 def digest(form, model, kind=LOGISTIC, order=FIXED):
     """SHA-256 of spins, overlaps and flips of four lanes after 100 sweeps."""
-    scale = float(np.abs(model.field(some_states(model.n_neurons, 3))).mean())
+    scale = typical_field(model)
     found = final(form, network_of(model, form), model, kind, order, sweeps=100, scale=scale)
     out = hashlib.sha256()
     for array in found:
@@ -283,7 +292,7 @@ def test_forms_agree_after_a_hundred_sweeps(name, kind, order):
 
 
 def test_unpacked_gives_the_patterns_back():
-    model = Dense(patterns.random(16_397, 3, seed=2), 3)
+    model = Dense(2 * np.random.default_rng(2).integers(0, 2, (16_397, 3)) - 1, 3)
     back = dense_bits.unpacked(network_of(model, dense_bits.sweep_dense))
     np.testing.assert_array_equal(back.by_site, model.patterns.T)
     assert back.by_site.dtype == np.int8
@@ -311,7 +320,7 @@ def lane(model, rule, n_replicas, k):
 
 def test_wider_integers_are_taken_where_they_are_needed():
     """Overlaps beyond 16 bits leave the fast form; 8 and 16 bits of patterns."""
-    model = Dense(patterns.random(130, 32_769, 1), 3)
+    model = Dense(2 * np.random.default_rng(1).integers(0, 2, (130, 32_769)) - 1, 3)
     spins = np.ones((1, 32_769), np.int8)
     assert model._bits is None
     assert model.memory(spins).dtype == np.int32
@@ -448,6 +457,15 @@ def test_retrieval_beyond_the_pairwise_capacity():
         for order in (2, 3, 4)
     }
     assert kept[2] < 0.8 < 0.99 < kept[3] <= kept[4]
+
+
+def test_thermal_retrieval_is_that_of_replica_theory():
+    """P = 3, reduced load 0.1, T = 0.3: m = 0.9788 (replica symmetric; finite size below 0.005)."""
+    model = Dense(patterns.random(2000, 200, 1), 3)  # alpha (P-1)! = 0.1
+    start = np.repeat(model.patterns[:1], 16, axis=0)
+    spins = updated(model, Glauber(0.3), start, sweeps=40, seed=1)
+    found = (spins * model.patterns[0]).mean(axis=1)
+    assert abs(found.mean() - 0.9788) < 0.005 + 3 * found.std() / 4
 
 
 # --------------------------------------------------------------------------------------- refusals

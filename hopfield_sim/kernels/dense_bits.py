@@ -179,7 +179,8 @@ def _sweep(network, spins, memory, draws, first_sweep, n_sweeps, flips, scratch)
         s = spins[lane]
         m[:n_patterns] = memory[lane]
         m[n_patterns:] = -s.sum()
-        constant, total = _begun(network, m, planes, sums)
+        constant = total = np.int64(0)
+        is_begun = False
         flipped = 0
         rate = 0.0
         for sweep in range(first_sweep, first_sweep + n_sweeps):
@@ -189,6 +190,9 @@ def _sweep(network, spins, memory, draws, first_sweep, n_sweeps, flips, scratch)
             if kind != NONE:
                 fill_words(words, key, DYNAMICS, lanes[lane], sweep)
                 fill_thresholds(theta, words, kind, scale[lane], bound)
+            if not is_begun:
+                constant, total = _begun(network, m, planes, sums)
+                is_begun = True
             n_moved = 0
             visit = 0
             while visit < n_neurons:
@@ -222,7 +226,7 @@ def _sweep(network, spins, memory, draws, first_sweep, n_sweeps, flips, scratch)
                 for i in moved[:n_moved]:
                     s[i] = -s[i]
                     _shift(network, m, i, s[i])
-                constant, total = _begun(network, m, planes, sums)
+                is_begun = False
             flipped += n_moved
             if kind == NONE and order != RANDOM and n_moved == 0:
                 break  # a fixed point: no later sweep would move
@@ -313,7 +317,7 @@ def _begun(network, m, planes, sums):
     constant = np.int64(0)
     for k in range(network.n_patterns):
         constant += network.constant[np.uint64(m[k] + len(network.ones))]
-    total, _ = _look_up(network, 0, m, planes, sums)
+    total, _ = _look_up(network, np.int64(0), m, planes, sums)
     return constant, total
 
 
