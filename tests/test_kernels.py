@@ -180,9 +180,9 @@ def test_no_sweeps_change_nothing_and_flips_are_counted(make):
 
 def test_every_compiled_form_has_its_reference():
     """Whatever form a model may call exists in plain NumPy under the same name."""
-    from hopfield_sim.kernels import couplings, parallel, plain
+    from hopfield_sim.kernels import couplings, dense, dense_bits, parallel, plain
 
-    for module in (couplings, parallel, plain):
+    for module in (couplings, dense, dense_bits, parallel, plain):
         names = [n for n in vars(module) if n.startswith(("sweep_", "step_"))]
         assert names
         for name in names:

@@ -20,7 +20,8 @@ NORMALISATIONS = ("distinct", "full", "rectified")
 NAMED = ("exponential", "log-sum-exp")
 
 _RANGE = 2**61  # costs stay below half the threshold limit of int64
-_STEP = 2**25  # of a real F, the largest difference F(S + 2) - F(S - 2) in units of its grid
+_PLANES = 2**24 - 4  # grid steps that F(S + 2) - F(S - 2) of a real F ranges over: three bytes
+_FINE = 2**44  # the same for F itself where there is no form to be kept fast
 _LONGEST_TABLE = 2**26
 _FINEST = 40  # bits of a weight of exponential and log-sum-exp
 
@@ -50,9 +51,10 @@ class Dense:
     normalisation: of P-body energies.
     strength: a positive factor of the energy.
     sharpness: of "exponential" and "log-sum-exp", positive.
-    unit: the grid on which F of a callable is rounded once: the fields are multiples of it. None
-        takes integers as they are, and for real values the power of two for which the largest
-        |F(S+2) - F(S-2)| is 2^24 ... 2^25 grid steps; a finer grid is slower.
+    grid: values of a callable F are rounded once to multiples of it. None takes integers as they
+        are, and for real values the power of two for which F(S+2) - F(S-2) ranges over 2^23 ...
+        2^24 steps (2^43 ... 2^44 for patterns other than +-1). For functions so steep that this
+        loses what small overlaps do, give a finer one; it takes up to twice the time.
 
     Exact ranges: every decision compares integers. P-body and callable: F is a table of int64, and
     energies use it too, so T = 0 never climbs; tables of P-body energies are exact while
@@ -79,7 +81,7 @@ class Dense:
     normalisation: str = "distinct"
     strength: float = 1.0
     sharpness: float = 1.0
-    unit: float | None = None
+    grid: float | None = None
     symmetric: ClassVar[bool] = True
     pairwise: ClassVar[bool] = False
     external_field: ClassVar[float] = 0.0
@@ -105,17 +107,14 @@ class Dense:
             value = getattr(self, name)
             if not (np.isfinite(value) and value > 0):
                 raise ValueError(f"{name}={value!r} is not possible; it must be positive.")
-        if self.unit is not None and not callable(self.interaction):
-            raise ValueError("unit is the grid of a callable F; other energies know their own.")
+        if self.grid is not None and not callable(self.interaction):
+            raise ValueError("grid is for the values of a callable F; other energies know theirs.")
         if 2 * self._largest + 1 > _LONGEST_TABLE:
             raise ValueError(
                 f"overlaps reach {self._largest}: a table of all values of F is too long; use "
                 "fewer neurons or patterns of smaller integers."
             )
-        kind, table, step, options = self._energy
-        object.__setattr__(self, "_kind", kind)
-        # energies are multiples of `step`, their differences 2 s_i h_i
-        object.__setattr__(self, "unit", step if kind == dense.SYMMETRIC else step / 2)
+        self._energy  # noqa: B018  raises where integers would not be exact
 
     @property
     def n_neurons(self) -> int:
@@ -132,6 +131,15 @@ class Dense:
         return self.n_patterns / self.n_neurons ** (self.interaction - 1 if is_order else 1)
 
     @property
+    def unit(self) -> float:
+        """Fields are multiples of it: half a step of the energy, whose differences are 2 s_i h_i.
+
+        (A whole one for sums over tuples of sites: every site is in or out of a tuple.)
+        """
+        kind, _, step, _ = self._energy
+        return step if kind == dense.SYMMETRIC else step / 2
+
+    @property
     def self_couplings(self) -> np.ndarray:
         """None: zeros, float64 (neuron,)."""
         return np.zeros(self.n_neurons)
@@ -143,7 +151,7 @@ class Dense:
         p_j = sum_i (xi_i^mu)^j s_i of odd j < P, (..., rows x pattern).
         """
         spins = checked_spins(spins, self.n_neurons)
-        odd = range(1, max(2, self.interaction), 2) if self._kind == dense.SYMMETRIC else (1,)
+        odd = range(1, max(2, self.interaction), 2) if self._energy[0] == dense.SYMMETRIC else (1,)
         sums = [self._power_sum(spins, j) for j in odd]
         bound = max(self._power_bound(j) for j in odd)
         return np.concatenate(sums, axis=-1).astype(kernels.narrowest(bound))
@@ -287,25 +295,25 @@ class Dense:
             )
         values = values.astype(float)
         is_integer = np.all(values == np.rint(values)) and np.abs(values).max() < 2.0**52
-        if self.unit is None and is_integer:
+        if self.grid is None and is_integer:
             return self._fitted(values.astype(np.int64))
-        two = 2 if self._is_binary else 4
-        differences = values[two:] - values[:-two] if len(values) > two else np.diff(values)
-        size = max(float(np.abs(differences).max()) / _STEP, float(np.abs(values).max()) / 2.0**52)
-        if self.unit is None:
+        if self.grid is None:
+            wide = values[2:] - values[:-2] if self._is_binary and len(values) > 2 else values
+            steps = _PLANES if self._is_binary else _FINE
+            size = max(float(np.ptp(wide)) / steps, float(np.abs(values).max()) / 2.0**52)
             step = 2.0 ** math.ceil(math.log2(size))
         else:
-            step = 2 * float(self.unit) / self.strength
+            step = float(self.grid)
         if not (np.isfinite(step) and step > 0 and np.abs(values).max() / step < 2.0**53):
             raise ValueError(
-                f"unit={self.unit!r} is not possible; it must be a positive number, at least "
+                f"grid={self.grid!r} is not possible; it must be a positive number, at least "
                 f"2^-53 of the largest |F| ({np.abs(values).max():g}), for F to be exact on it."
             )
         integers = np.rint(values / step).astype(np.int64)
         if self._largest_cost(integers) >= _RANGE:
             raise ValueError(
-                f"unit={self.unit!r} is too fine: costs of flips would leave 61 bits; "
-                f"leave unit=None or take at least {self.unit * 2.0**8:g}."
+                f"grid={self.grid!r} is too fine: with {self.n_patterns} patterns the costs of "
+                "flips would leave 61 bits; leave grid=None or take a coarser one."
             )
         return self._spread(integers), step
 
