@@ -338,6 +338,29 @@ def test_wider_integers_are_taken_where_they_are_needed():
     )
 
 
+def test_power_sums_are_exact_up_to_the_stated_bound():
+    """Fields of class sums near 2^61 in integer units, against Python's integers of any size."""
+    for order, largest, n_neurons in ((3, 60_000, 90), (4, 2000, 50), (5, 150, 50)):
+        xi = exact.multi_valued(n_neurons, 3, min(largest, 32_767), 1)
+        model = Dense(xi, order)
+        bound = 3 * int(np.abs(xi).max()) * int(np.abs(xi).sum(axis=1).max()) ** (order - 1)
+        assert bound > 2**45
+        s = xi[0] / np.abs(xi[0]).clip(1) + (xi[0] == 0)  # every term of one pattern is positive
+        y = [[int(v) for v in row] for row in xi * s]
+        for i in (0, 7):
+            total = 0
+            for row in y:
+                e = [1] + [0] * (order - 1)
+                for j, v in enumerate(row):
+                    if j != i:
+                        e = [e[0]] + [e[n] + e[n - 1] * v for n in range(1, order)]
+                total += row[i] * e[order - 1]
+            found = np.empty((1, n_neurons), np.int64)
+            lanes = s.astype(np.int8)[None]
+            dense.costs(model._network, lanes, model.memory(lanes), found)
+            assert found[0, i] == total
+
+
 def test_energies_beyond_all_integers_are_rounded_and_still_consistent():
     """e_14 and S^40 leave 64 bits; zero temperature does not climb in what is left."""
     for order, normalisation in ((14, "distinct"), (40, "full"), (41, "rectified")):

@@ -11,7 +11,8 @@ What the energy is says `Network.kind`. All numbers are integers:
 * TABLE: F(S) for all overlaps that can occur, rounded once; two look-ups a pattern and visit.
 * SYMMETRIC: e_P, the elementary symmetric function of the x_i s_i (*distinct* indices), by Newton's
   identities from power sums p_j = sum_i (x_i s_i)^j; the odd ones move with the spins and are the
-  memory (p_1, p_3, ... below P, one row of K behind the other); P^2 / 2 products a pattern.
+  memory (p_1, p_3, ... below P, one row of K behind the other); P^2 / 2 products a pattern and
+  visit.
 * LOGARITHM and EXPONENTIAL: the *level* of a state, 2^30 log2 sum_mu 2^(a S_mu), see `_level`; two
   passes over the patterns a visit.
 
@@ -183,28 +184,47 @@ def _table_cost(x, m, spin, table, largest):
 def _symmetric_cost(x, m, spin, order, even):
     """sum_mu y e_{P-1}(the other sites), y = x_i^mu s_i: half the cost in units of e_P.
 
-    Newton: n e_n = sum_{j=1..n} (-1)^(j-1) e_{n-j} p_j, with p_j of the other sites. Sums wrap
-    around in between; n e_n itself must fit.
+    f_n = n! e_n without a division, by Newton: f_n = sum_{j=1..n} (-1)^(j-1) (n-1)!/(n-j)! f_{n-j}
+    p_j, with p_j of the other sites; written out for P = 3 and 4. Integers may wrap around in
+    between; the sum of the y f_{P-1} must fit.
     """
-    power_sums = np.empty(order, np.int64)
-    e = np.empty(order, np.int64)
-    e[0] = 1
+    s = np.int64(spin)
     total = np.int64(0)
+    if order == 3:
+        p_2 = even[0]
+        for k in range(x.size):
+            y = s * x[k]
+            p_1 = m[k] - y
+            total += y * (p_1 * p_1 - (p_2[k] - y * y))
+        return total // 2
+    if order == 4:
+        p_2, p_3 = even[0], m[x.size :]
+        for k in range(x.size):
+            y = s * x[k]
+            p_1 = m[k] - y
+            total += y * (p_1 * (p_1 * p_1 - 3 * (p_2[k] - y * y)) + 2 * (p_3[k] - y * y * y))
+        return total // 6
+    power_sums = np.empty(order, np.int64)
+    f = np.empty(order, np.int64)
+    f[0] = 1
     for k in range(x.size):
-        y = np.int64(x[k]) * spin
+        y = s * x[k]
         power = np.int64(1)
         for j in range(1, order):
             power *= y
             held = m[(j >> 1) * x.size + k] if j & 1 else even[(j >> 1) - 1, k]
             power_sums[j] = np.int64(held) - power
         for n in range(1, order):
-            total_n = np.int64(0)
+            f[n] = 0
+            factor = np.int64(1)
             for j in range(1, n + 1):
-                term = e[n - j] * power_sums[j]
-                total_n += term if j & 1 else -term
-            e[n] = total_n // n
-        total += y * e[order - 1]
-    return total
+                f[n] += factor * f[n - j] * power_sums[j]
+                factor *= -(n - j)
+        total += y * f[order - 1]
+    factorial = np.int64(1)
+    for n in range(2, order):
+        factorial *= n
+    return total // factorial
 
 
 @compiled

@@ -59,7 +59,7 @@ class Dense:
     Exact ranges: every decision compares integers. P-body and callable: F is a table of int64, and
     energies use it too, so T = 0 never climbs; tables of P-body energies are exact while
     K max|F(S+2) - F(S-2)| < 2^61 in units of their common divisor, and rounded to 2^-61 of that
-    beyond. "distinct" with patterns other than +-1: exact or refused, (R^P / (P-1)!) K < 2^61.
+    beyond. "distinct" with patterns other than +-1: exact or refused, K max|xi| R^(P-1) < 2^61.
     "exponential" and "log-sum-exp" are functions of one integer, the level
     log2 sum_mu 2^(a S_mu) in steps of 2^-30 (a = sharpness log2 e on that grid): weights relative
     to the largest overlap have 40 bits (less where K > 2^22: 62 - log2 K), the level is wrong by
@@ -350,14 +350,19 @@ class Dense:
         return (spins.astype(exact) @ x.T).astype(np.int64)
 
     def _check_symmetric(self, order: int) -> None:
-        """Newton's identities must stay in int64: n e_n <= R^n / (n-1)!, and sums over patterns."""
-        largest = self._largest**order // math.factorial(order - 1)
-        if largest * self.n_patterns >= _RANGE or self._power_bound(order) >= _RANGE:
+        """K |x| R^(P-1) bounds (P-1)! times a cost, R^P / (P-1)! what Newton's identities meet."""
+        largest = int(np.abs(self.patterns).max())
+        bound = max(
+            self.n_patterns * largest * self._largest ** (order - 1),
+            self._largest**order // math.factorial(order - 1),
+            self._power_bound(order),
+        )
+        if bound >= _RANGE:
             raise ValueError(
                 f"interaction={order} 'distinct' with patterns other than +-1 is exact only while "
-                f"K R^P / (P-1)! < 2^61; here R = max sum |xi| = {self._largest} gives "
-                f"{largest * self.n_patterns:.2g}. Use a smaller P, fewer neurons, sums over fewer "
-                "examples, or normalisation='full'."
+                f"K max|xi| R^(P-1) < 2^61; with R = max sum |xi| = {self._largest} it is "
+                f"{bound:.2g}. Use a smaller P, fewer neurons, sums over fewer examples, or "
+                "normalisation='full'."
             )
 
     def _symmetric(self, spins: np.ndarray, sums: np.ndarray) -> np.ndarray:
