@@ -246,24 +246,41 @@ def test_every_form_is_the_reference(name, values):
             assert kind == NONE or n_neurons < 13 or judged[2].sum() > 10
 
 
-@pytest.mark.parametrize("n_planes", range(2, 8))
-@pytest.mark.parametrize(("n_neurons", "n_patterns"), [(37, 700), (20, 20_011), (301, 200)])
+SIZES = [
+    *((n, k, planes) for n, k in ((37, 700), (20, 20_011), (301, 200)) for planes in range(2, 8)),
+    (20, 280_000, 2),  # planes that leave the cache: 16 sites ahead
+]
+
+
+@pytest.mark.parametrize(("n_neurons", "n_patterns", "n_planes"), SIZES)
 def test_bits_are_the_general_form(n_neurons, n_patterns, n_planes):
     """Every number of planes, chunks of patterns, tables of bytes and longer ones; T up to hot."""
     rng = np.random.default_rng(2)  # in bulk: our own patterns come one by one
     xi = 2 * rng.integers(0, 2, (n_patterns, n_neurons)) - 1
     overlaps = np.arange(-n_neurons, n_neurons + 1, 2)
     d = real(overlaps)
-    range_ = 256.0**n_planes * 0.9 if n_planes < 7 else 2.0**44
-    unit = (d[2:] - d[:-2]).max() - (d[2:] - d[:-2]).min()
-    model = Dense(xi, real, grid=unit / range_)
+    steps = 256.0**n_planes * 0.9 if n_planes < 7 else 2.0**44
+    model = Dense(xi, real, grid=np.ptp(d[2:] - d[:-2]) / steps)
     bits = network_of(model, dense_bits.sweep_dense)
     assert bits.n_planes == min(n_planes, 6)
+    assert_same_forms(model)
+
+
+@pytest.mark.parametrize("n_neurons", [5, 12])
+def test_large_common_divisors_wrap_around_without_harm(n_neurons):
+    """F of a few values, 2^50 grid steps apart."""
+    xi = patterns.random(130, n_neurons, 1)
+    model = Dense(xi, lambda S: (S > 0) + 2.0 * (S < -3), grid=2.0**-50)
+    assert model._bits.step >= 2**50
+    assert_same_forms(model)
+
+
+def assert_same_forms(model):
+    bits = network_of(model, dense_bits.sweep_dense)
     scale = typical_field(model)
     for kind, order in ((NONE, FIXED), (LOGISTIC, FIXED), (EXPONENTIAL, RANDOM)):
-        options = {"n_lanes": 4, "sweeps": 3, "scale": scale}
-        one = final(dense.sweep_dense, model._network, model, kind, order, **options)
-        two = final(dense_bits.sweep_dense, bits, model, kind, order, **options)
+        one = final(dense.sweep_dense, model._network, model, kind, order, scale=scale)
+        two = final(dense_bits.sweep_dense, bits, model, kind, order, scale=scale)
         assert_same(one, two)
 
 

@@ -99,7 +99,10 @@ def packed(by_site: np.ndarray, table: np.ndarray) -> Bits | None:
     rows = aligned((n_neurons, n_chunks, n_words * WORD), np.uint8)
     padded = padded.reshape(n_neurons, n_chunks, 8, n_words * WORD)
     rows[:] = np.packbits(padded, axis=2, bitorder="little")[:, :, 0]
-    # digits 0 ... 255 as bytes -128 ... 127; the base takes what they lack
+    # digits 0 ... 255 as bytes -128 ... 127; the base takes what they lack (modulo 2^64, in which
+    # all sums are done: what counts is that costs fit)
+    centre = base + step * 128 * ((256**n_planes - 1) // 255)
+    centre = (centre + 2**63) % 2**64 - 2**63
     digits = d ^ 0x8080808080808080 - 2**64
     small = np.zeros((n_planes if len(f) <= PERMUTED else 0, PERMUTED), np.int8)
     for plane in range(len(small)):
@@ -112,7 +115,7 @@ def packed(by_site: np.ndarray, table: np.ndarray) -> Bits | None:
         _every_other(f - after, np.int64),
         np.stack([_every_other(half, np.uint32) for half in halves]),
         small,
-        base + step * 128 * ((256**n_planes - 1) // 255),
+        centre,
         step,
         n_patterns,
         n_planes,
