@@ -10,12 +10,13 @@ total of D less that). D is kept beside the overlaps:
 
 1. the masked sums of the next 8 sites, in one pass over D, as if none of them flipped;
 2. the sites decide in order; the first that flips ends this: what comes after it is done again;
-3. a flip moves the overlaps by 2 s_i x and looks D up again; B follows without a look-up of its
-   own, as turning the spin back would cost the same with the other sign.
+3. a flip moves the overlaps by 2 s_i x and looks D up again (as bytes in registers while N < 256);
+   B follows without a look-up of its own: turning the spin back would cost the same with the other
+   sign.
 
 Ahead are 8 sites (16 while flips are rare and the planes leave the cache), or one where more than
-one visit in ten flips. All sums
-are integers: the trajectory is that of `reference.sweep_dense`, whatever was computed ahead.
+one visit in ten flips. All sums are integers: the trajectory is that of `reference.sweep_dense`,
+whatever was computed ahead.
 
 D = base + step d with the common divisor taken out, and d is held as digits to base 256: two planes
 of bytes for F = S^3 up to N = 511 (even) or 724 (odd), three for a real F, at most seven. Memory

@@ -57,17 +57,19 @@ class Dense:
         loses what small overlaps do, give a finer one; it takes up to twice the time.
 
     Exact ranges: every decision compares integers. P-body and callable: F is a table of int64, and
-    energies use it too, so T = 0 never climbs; tables of P-body energies are exact while
-    K max|F(S+2) - F(S-2)| < 2^61 in units of their common divisor, and rounded to 2^-61 of that
-    beyond. "distinct" with patterns other than +-1: exact or refused, K max|xi| R^(P-1) < 2^61.
+    energies use it too, so T = 0 never climbs; tables of P-body energies are exact while |F| and
+    K max|F(S+2) - F(S)| are below 2^61 in units of their common divisor, and rounded to 2^-61 of
+    that beyond. "distinct" with patterns other than +-1: exact or refused, K max|xi| R^(P-1) < 2^61.
     "exponential" and "log-sum-exp" are functions of one integer, the level
     log2 sum_mu 2^(a S_mu) in steps of 2^-30 (a = sharpness log2 e on that grid): weights relative
     to the largest overlap have 40 bits (less where K > 2^22: 62 - log2 K), the level is wrong by
     2^-28 + K 2^-40 at most. "exponential" holds energies in steps of 2^-60 K; those that vanish
     there still order the states at zero temperature, by their level.
 
-    Cost of an attempted flip: O(K), of an accepted one O(K) more; P^2 / 2 times that for "distinct"
-    with patterns other than +-1. The P-body tensor is never built.
+    Cost of an attempted flip: O(K), of an accepted one O(K) more. +-1 patterns by table (P-body and
+    callable): 3 or 4 instructions for 64 patterns; everything else one look-up or a few products a
+    pattern, ten times that; "distinct" of P >= 5 with other patterns P^2 / 2 products. Memory 4 N K
+    bytes for the patterns as given, N K / 8 to 2 N K for the dynamics. No P-body tensor is built.
 
     Raises ValueError for patterns that are not a 2-d array of integers, for a P, a name, a number
     or an F that cannot be used, and where integers would not be exact.
