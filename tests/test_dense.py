@@ -388,6 +388,7 @@ def test_energies_beyond_all_integers_are_rounded_and_still_consistent():
         assert np.all(model.energy(after) < before)
         np.testing.assert_array_equal(updated(model, ZeroTemperature(), s, 30), model.patterns[:10])
     exact_value = factorial(39) / 90.0**39 * comb(90, 40)
+    assert Dense(patterns.random(3, 1000, 1), 200, "full").energy(np.ones(1000)) <= 0
     alone = Dense(np.ones((1, 90)), 40)
     assert alone.energy(np.ones(90)) == pytest.approx(-exact_value, rel=1e-12)
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from fractions import Fraction
 from functools import cached_property
 from typing import ClassVar
 
@@ -59,7 +60,7 @@ class Dense:
     Exact ranges: every decision compares integers. P-body and callable: F is a table of int64, and
     energies use it too, so T = 0 never climbs; tables of P-body energies are exact while |F| and
     K max|F(S+2) - F(S)| are below 2^61 in units of their common divisor, and rounded to 2^-61 of
-    that beyond. "distinct" with patterns other than +-1: exact or refused, K max|xi| R^(P-1) < 2^61.
+    that beyond. "distinct" with patterns other than +-1: K max|xi| R^(P-1) < 2^61, or refused.
     "exponential" and "log-sum-exp" are functions of one integer, the level
     log2 sum_mu 2^(a S_mu) in steps of 2^-30 (a = sharpness log2 e on that grid): weights relative
     to the largest overlap have 40 bits (less where K > 2^22: 62 - log2 K), the level is wrong by
@@ -242,20 +243,20 @@ class Dense:
             table, step = self._rounded()
             return dense.TABLE, table, self.strength * step, {}
         order, n_neurons = int(self.interaction), self.n_neurons
+        factor = Fraction(self.strength) / n_neurons ** (order - 1)
         if self.normalisation != "distinct":
             values = _powers(self._overlaps_that_occur, order, self.normalisation == "rectified")
-            factor = _ratio(self.strength, order * n_neurons ** (order - 1))
-        elif self._is_binary:
-            values = _krawtchouk(self._overlaps_that_occur, order, n_neurons)
-            factor = _ratio(self.strength * math.factorial(order - 1), n_neurons ** (order - 1))
+            factor /= order
         else:
-            self._check_symmetric(order)
-            factor = _ratio(self.strength * math.factorial(order - 1), n_neurons ** (order - 1))
-            even = [self._power_sum(None, j) for j in range(2, order + 1, 2)]
-            options = {"order": order, "even": np.array(even, np.int64)}
-            return dense.SYMMETRIC, np.zeros(0, np.int64), factor, options
+            factor *= math.factorial(order - 1)
+            if not self._is_binary:
+                self._check_symmetric(order)
+                even = [self._power_sum(None, j) for j in range(2, order + 1, 2)]
+                options = {"order": order, "even": np.array(even, np.int64)}
+                return dense.SYMMETRIC, np.zeros(0, np.int64), float(factor), options
+            values = _krawtchouk(self._overlaps_that_occur, order, n_neurons)
         table, step = self._fitted(values)
-        return dense.TABLE, table, factor * step, {}
+        return dense.TABLE, table, float(factor * step), {}
 
     @cached_property
     def _overlaps_that_occur(self) -> np.ndarray:
@@ -397,14 +398,6 @@ def _total(integers: np.ndarray) -> np.ndarray:
     """The sum over the last axis, float64 (...): exact up to its last rounding."""
     high, low = integers >> 32, integers & 0xFFFFFFFF
     return high.sum(axis=-1) * 2.0**32 + low.sum(axis=-1)
-
-
-def _ratio(factor: float, divisor: int) -> float:
-    """factor / divisor, where the divisor may exceed every float."""
-    try:
-        return factor / divisor
-    except OverflowError:
-        return float(Decimal(factor) / Decimal(divisor))
 
 
 def _powers(overlaps: np.ndarray, order: int, rectified: bool) -> np.ndarray:
