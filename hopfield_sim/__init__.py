@@ -21,6 +21,7 @@ _MODULES = (
 _NAMES = {
     "Hopfield": "models.hopfield",
     "Coupled": "models.coupled",
+    "Dense": "models.dense",
     "Glauber": "dynamics",
     "Metropolis": "dynamics",
     "ZeroTemperature": "dynamics",

@@ -177,11 +177,17 @@ def little_energy(model: Model, spins: np.ndarray, temperature: float) -> np.nda
     h = J s + b, the product exp(-H_T(s) / T) W(s -> t) is symmetric in s and t.
 
     spins: (..., neuron) of +-1. T > 0, in units of J.
-    Raises ValueError for other temperatures, and for asymmetric couplings, whose law is unknown.
+    Raises ValueError for other temperatures, and where the law is unknown: for asymmetric
+    couplings and for networks that are not pairwise.
     Source: Peretto, Biol. Cybern. 50 (1984) 51 (b = 0; the field's term derived as above).
     """
     if not model.symmetric:
         raise ValueError("asymmetric couplings have no energy, in synchronous dynamics neither.")
+    if not getattr(model, "pairwise", True):
+        raise ValueError(
+            "the stationary law of synchronous dynamics is known for pairwise networks only; "
+            "use order='fixed' or 'random' where Boltzmann's law is meant."
+        )
     if not (np.isfinite(temperature) and temperature > 0):
         raise ValueError(f"temperature={temperature!r}: the Little energy needs a finite T > 0.")
     h = model.field(spins) + model.self_couplings * np.asarray(spins)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hopfield_sim import kernels
-from hopfield_sim.kernels import choice, reference
+from hopfield_sim.kernels import choice, dense_bits, reference
 
 
 @pytest.fixture
@@ -16,6 +16,8 @@ def judge(monkeypatch):
     def with_reference(form, matrix, diagonal, spins, memory, *arguments):
         if isinstance(matrix, choice.Layouts):
             matrix = matrix.by_site
+        if isinstance(matrix, dense_bits.Bits):
+            matrix = dense_bits.unpacked(matrix)
         judged = getattr(reference, form.__name__)
         return advance(judged, matrix, diagonal, spins, memory, *arguments)
 

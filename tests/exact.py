@@ -14,6 +14,7 @@ from scipy import stats
 
 import hopfield_sim.models
 from hopfield_sim import (
+    Dense,
     Glauber,
     Hopfield,
     Metropolis,
@@ -63,6 +64,7 @@ VARIANTS = {
     ),
     "hebb.diluted, symmetric": lambda n, seed: hebb.diluted(_random(n, seed), n // 2, seed, True),
     "projection": lambda n, seed: projection.model(_random(n, seed)),
+    "Dense, many patterns": lambda n, seed: Dense(_random(n, seed, 150), 3),
     "projection, self-coupling": lambda n, seed: projection.model(_random(n, seed), "projection"),
 }
 
@@ -71,6 +73,9 @@ NETWORKS = {
     **VARIANTS,
 }
 """All symmetric networks: those of the walked classes (later ones too) and their variants."""
+
+PAIRWISE = {name: make for name, make in NETWORKS.items() if "Dense" not in name}
+"""Those whose synchronous dynamics has a law that is known."""
 
 ASYMMETRIC = {"hebb.diluted": lambda n, seed: hebb.diluted(_random(n, seed), n // 2, seed)}
 """Networks that have dynamics only."""

@@ -184,13 +184,16 @@ def test_every_compiled_form_has_its_reference():
         blocked,
         choice,
         couplings,
+        dense,
+        dense_bits,
         packed,
         parallel,
         parallel_lanes,
         plain,
     )
 
-    for module in (blocked, choice, couplings, packed, parallel, parallel_lanes, plain):
+    forms = blocked, choice, couplings, dense, dense_bits, packed, parallel, parallel_lanes, plain
+    for module in forms:
         names = [n for n in vars(module) if n.startswith(("sweep_", "step_"))]
         assert names
         for name in names:

@@ -26,7 +26,7 @@ def some_states(n_neurons: int, n_states: int = 40) -> np.ndarray:
 
 
 def test_walking_the_package_finds_the_models():
-    assert {"Hopfield", "Coupled"} <= set(FOUND)
+    assert {"Hopfield", "Coupled", "Dense"} <= set(FOUND)
 
 
 @pytest.mark.parametrize("name", FOUND)

@@ -11,11 +11,13 @@ form              memory    serves
 `parallel`        either    all neurons at once, one lane after another
 `parallel_lanes`  overlaps  patterns, all neurons at once, many lanes
 `choice`          overlaps  patterns: whichever is fastest, for each lane at each time
+`dense`           overlaps  any function of the overlaps, any integers, any order
+`dense_bits`      overlaps  the same for patterns +-1, by table: on bits, 8 or 16 sites ahead
 ================  ========  ================================================================
 
 What they are made of: `draws` (random numbers), `tiles` (32 lanes side by side), `popcount` (counts
-of bits, 32 lanes), `chain` (64 sites of one lane), all written in the vocabulary of `simd`. Each
-form is a function over arrays with the signature of its reference (`matrix, diagonal, spins,
+of bits, 32 lanes), `chain` (64 sites of one lane), `bits` (sums over patterns under a mask), all
+written in the vocabulary of `simd`. Each form is a function over arrays with the signature of its reference (`matrix, diagonal, spins,
 memory, draws, first_sweep, n_sweeps, flips`), changes spins, memory and flips in place, and gives
 the trajectory of its reference.
 """
