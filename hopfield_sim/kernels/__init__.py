@@ -17,9 +17,10 @@ form              memory    serves
 
 What they are made of: `draws` (random numbers), `tiles` (32 lanes side by side), `popcount` (counts
 of bits, 32 lanes), `chain` (64 sites of one lane), `bits` (sums over patterns under a mask), all
-written in the vocabulary of `simd`. Each form is a function over arrays with the signature of its reference (`matrix, diagonal, spins,
-memory, draws, first_sweep, n_sweeps, flips`), changes spins, memory and flips in place, and gives
-the trajectory of its reference.
+written in the vocabulary of `simd`; `yardsticks` is what their speed is measured with. Each form is
+a function over arrays with the signature of its reference (`matrix, diagonal, spins, memory, draws,
+first_sweep, n_sweeps, flips`), changes spins, memory and flips in place, and gives the trajectory
+of its reference.
 """
 
 from __future__ import annotations
