@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from experiments.measuring import races_around, races_parallel, races_sequential
+from experiments.measuring import races_around, races_dense, races_parallel, races_sequential
 from experiments.measuring.protocol import Claim, Duel
 
 RACES = {
@@ -18,6 +18,8 @@ RACES = {
     races_sequential.choice: {9},
     races_sequential.other_target: {11},
     races_parallel.parallel: {12},
+    races_parallel.counting: {13},
+    races_dense.dense: {14, 15, 16},
     races_parallel.fixed_point: {17},
     races_around.reading: set(),
     races_around.draws: {18, 19},

@@ -15,6 +15,9 @@ from experiments.measuring import peers
 from experiments.measuring.forms import network
 from experiments.measuring.protocol import REPLICAS, Claim, Contestant, Duel, Running
 from hopfield_sim import Hopfield, ZeroTemperature, dynamics, patterns
+from hopfield_sim.kernels import parallel_lanes
+from hopfield_sim.kernels.simd import aligned
+from hopfield_sim.kernels.tiles import GROUP
 
 
 def parallel(settings) -> tuple[list[Duel], list[Claim]]:
@@ -101,6 +104,52 @@ def _new_spins(fields: np.ndarray, spins: np.ndarray, n_patterns: int) -> np.nda
 def _stepped(model: Hopfield, start: np.ndarray) -> np.ndarray:
     fields = (start @ model.patterns.T) @ model.patterns  # exact in float32: sums below 2^24
     return _new_spins(fields, start, model.n_patterns)
+
+
+def counting(settings) -> tuple[list[Duel], list[Claim]]:
+    """The overlaps of 64 states: counts of bits against products in float32."""
+    n_neurons, n_patterns = 10000, 1000
+    stored = patterns.random(n_patterns, n_neurons, seed=settings.seed)
+    states = patterns.random(REPLICAS, n_neurons, seed=settings.seed + 1)
+    expected = stored @ states.T  # exact: sums below 2^24
+
+    def by_bits() -> Running:
+        layout = parallel_lanes.packed(stored.T)
+        n_words = layout.signs_for_overlaps.shape[1]
+        minus = np.zeros((REPLICAS // GROUP, GROUP, n_words * 32), bool)
+        minus.reshape(REPLICAS, -1)[:, :n_neurons] = states < 0
+        words = np.packbits(minus, axis=-1, bitorder="little").view("<u4")
+        s = np.ascontiguousarray(words.transpose(0, 2, 1))
+        m = aligned((len(s), 4 * len(layout.signs_for_overlaps), GROUP, 2), np.int16)
+
+        def advance(steps: int) -> None:
+            for _ in range(steps):
+                for group in range(len(s)):
+                    parallel_lanes.count_overlaps(layout, s[group], m[group], n_neurons, n_patterns)
+
+        def check() -> None:
+            found = m.transpose(1, 3, 0, 2).reshape(-1, REPLICAS)[:n_patterns]
+            if not np.array_equal(found, expected):
+                raise RuntimeError("overlaps by counts of bits are wrong.")
+
+        return Running(advance, n_neurons * n_patterns * REPLICAS, check)
+
+    def by_products() -> Running:
+        columns, out = np.ascontiguousarray(states.T), np.empty_like(expected)
+
+        def advance(steps: int) -> None:
+            for _ in range(steps):
+                np.matmul(stored, columns, out=out)
+
+        return Running(advance, n_neurons * n_patterns * REPLICAS)
+
+    field = (
+        Contestant("counts of bits", by_bits, replicas=REPLICAS),
+        Contestant("sgemm", by_products, "naive", REPLICAS),
+    )
+    duel = Duel("overlaps", field, n_neurons, n_patterns, unit="product")
+    goal = Goal(13, "overlaps, R=64, N=10000 P=1000: sgemm / counts of bits", 14, ">=")
+    return [duel], [Claim(goal, duel.name, "sgemm", ("counts of bits",))]
 
 
 def fixed_point(settings) -> tuple[list[Duel], list[Claim]]:

@@ -48,6 +48,7 @@ from hopfield_sim.kernels.bits import (
     sums_3,
 )
 from hopfield_sim.kernels.draws import fill_sites, fill_thresholds, fill_words
+from hopfield_sim.kernels.simd import aligned
 from hopfield_sim.randomness import DYNAMICS, NONE, ORDER, PARALLEL, RANDOM
 
 AHEAD = 2 * SITES
@@ -143,14 +144,6 @@ def unpacked(patterns: Bits) -> dense.Network:
     bits = bits.reshape(len(patterns.rows), -1)[:, : patterns.n_patterns]
     by_site = 2 * bits.astype(np.int8) - 1
     return dense.network(by_site, dense.TABLE, len(by_site), patterns.table)
-
-
-def aligned(shape: tuple[int, ...], dtype) -> np.ndarray:
-    """Zeros that begin at a cache line."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    raw = np.zeros(size + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + size].view(dtype).reshape(shape)
 
 
 def sweep_dense(network, diagonal, spins, memory, draws, first_sweep, n_sweeps, flips):

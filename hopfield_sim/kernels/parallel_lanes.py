@@ -246,7 +246,7 @@ def _steps(
         for group in range(n_groups):
             if moved[group] != 0:
                 if is_signs:
-                    _count_overlaps(patterns, s[group], m[group], n_neurons, n_patterns)
+                    count_overlaps(patterns, s[group], m[group], n_neurons, n_patterns)
                 else:
                     _carry_overlaps(patterns, s[group], changed[group], m[group], d, total)
         if kind == NONE and not moved.any():
@@ -288,8 +288,11 @@ def _multiply_fields(patterns, m, first, n_blocks, x, h):
 
 
 @compiled
-def _count_overlaps(patterns, s, m, n_neurons, n_patterns):
-    """Overlaps of +-1 patterns anew from the bits."""
+def count_overlaps(patterns, s, m, n_neurons, n_patterns):
+    """Overlaps of +-1 patterns with one group, anew from the bits.
+
+    s: uint32 (site / 32, 32 lanes), 1 where a spin is -1; m: int16 (pattern / 2, 32 lanes, 2).
+    """
     signs = patterns.signs_for_overlaps
     n_words = len(s)
     for tile in range(len(signs)):

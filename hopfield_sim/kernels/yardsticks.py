@@ -150,6 +150,29 @@ def sweep_naive_rows(couplings, spins, temperature, n_sweeps):
 
 
 @compiled
+def visit_naive_cubes(patterns, overlaps, spins, n_visits):
+    """Zero temperature with the energy -sum_mu S_mu^3 as one writes it: O(K) a visit. The flips.
+
+    patterns: int8 (neuron, pattern); overlaps: int64 (pattern,) and spins: int8 (neuron,), changed.
+    """
+    flips = 0
+    n_neurons, n_patterns = patterns.shape
+    for visit in range(n_visits):
+        i = visit % n_neurons
+        cost = 0
+        for mu in range(n_patterns):
+            now = overlaps[mu]
+            then = now - 2 * spins[i] * patterns[i, mu]
+            cost += now * now * now - then * then * then
+        if cost < 0:
+            for mu in range(n_patterns):
+                overlaps[mu] -= 2 * spins[i] * patterns[i, mu]
+            spins[i] = -spins[i]
+            flips += 1
+    return flips
+
+
+@compiled
 def philox_words(out, key, lane, n_times):
     """The package's random words of one lane, `n_times` the length of out: uint32 (4 blocks,)."""
     for sweep in range(n_times):
