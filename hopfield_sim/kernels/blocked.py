@@ -390,13 +390,11 @@ def _fill_thresholds(theta, keys_at, lanes_at, kind, scale_at, bound, first, n_v
             count = first + np.uint64(b)
             low = count & np.uint64(0xFFFFFFFF)
             high = (count >> np.uint64(32)) | (np.uint64(DYNAMICS) << np.uint64(28))
-            for side in range(0, 128, 64):
-                to = theta_at + 16 * GROUP * b + side
-                lanes, scale = lanes_at + side, scale_at + side
-                if kind == LOGISTIC:
-                    logistic_tile(to, low, high, lanes, keys_at, scale, bound)
-                else:
-                    exponential_tile(to, low, high, lanes, keys_at, scale, bound)
+            to = theta_at + 16 * GROUP * b
+            if kind == LOGISTIC:
+                logistic_tile(to, low, high, lanes_at, keys_at, scale_at, bound)
+            else:
+                exponential_tile(to, low, high, lanes_at, keys_at, scale_at, bound)
     else:
         theta[:] = 0
     if n_visits < BLOCK:
