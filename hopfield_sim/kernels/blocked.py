@@ -234,7 +234,7 @@ def _sweep(
                 groups = min(2, (n_lanes - two * LANES + GROUP - 1) // GROUP)
                 # 1. the fields before the block
                 if is_signs:
-                    _look_up_fields(patterns, block, m, two, scratch)
+                    _look_up_fields(patterns, block, m, two, groups, scratch)
                 else:
                     _multiply_fields(m, two, groups, scratch)
                 # 2. the visits
@@ -282,7 +282,7 @@ def _sweep(
                 if moved != 0:
                     moving = 1
                     if is_signs:
-                        _look_up_overlaps(patterns, block, state, m, two, scratch)
+                        _look_up_overlaps(patterns, block, state, m, two, groups, scratch)
                         for lane in range(LANES):
                             counts[two, lane] += scratch.flipped[lane]
                     else:
@@ -295,7 +295,7 @@ def _sweep(
 
 
 @compiled
-def _look_up_fields(patterns, block, m, two, scratch):
+def _look_up_fields(patterns, block, m, two, groups, scratch):
     """Fields of +-1 patterns: int16 sums as long as they fit for certain, then int32."""
     signs, h_at = patterns.signs_for_fields, scratch.h.ctypes.data
     tables_at, narrow_at = scratch.tables.ctypes.data, scratch.narrow.ctypes.data
@@ -303,32 +303,34 @@ def _look_up_fields(patterns, block, m, two, scratch):
     for page in range(signs.shape[1]):
         words_at = signs.ctypes.data + (block * signs.shape[1] + page) * BLOCK * 4
         page_at = m.ctypes.data + (two * m.shape[1] + page * PAGE * LANES) * 2
-        own_size = build_overlap_tables(page_at, tables_at)
+        own_size = build_overlap_tables(groups, page_at, tables_at)
         if size + own_size > 32767:
-            widen(narrow_at, h_at, keep, 0)
+            widen(groups, narrow_at, h_at, keep, 0)
             keep, size = -1, 0
         if own_size <= 32767:
-            look_up_fields(words_at, tables_at, narrow_at)
+            look_up_fields(groups, words_at, tables_at, narrow_at)
             size += own_size
         else:  # the low and the high bytes of the overlaps fit
             whole = m[two, page * PAGE * LANES : (page + 1) * PAGE * LANES]
             for shift in (0, 8):
                 for k in range(whole.size):
                     scratch.page[k] = whole[k] >> 8 if shift else whole[k] & 255
-                build_overlap_tables(scratch.page.ctypes.data, tables_at)
-                look_up_fields(words_at, tables_at, narrow_at)
-                widen(narrow_at, h_at, -1, shift)
-    widen(narrow_at, h_at, keep, 0)
+                build_overlap_tables(groups, scratch.page.ctypes.data, tables_at)
+                look_up_fields(groups, words_at, tables_at, narrow_at)
+                widen(groups, narrow_at, h_at, -1, shift)
+    widen(groups, narrow_at, h_at, keep, 0)
 
 
 @compiled
-def _look_up_overlaps(patterns, block, state, m, two, scratch):
+def _look_up_overlaps(patterns, block, state, m, two, groups, scratch):
     """Overlaps of +-1 patterns after the flips of a block."""
     signs, tables_at = patterns.signs_for_overlaps, scratch.tables.ctypes.data
     build_change_tables(
+        groups,
         scratch.before.ctypes.data, state.ctypes.data, tables_at, scratch.flipped.ctypes.data
     )
     look_up_overlaps(
+        groups,
         signs.ctypes.data + block * signs.shape[1] * 8,
         tables_at,
         m.ctypes.data + two * m.shape[1] * 2,

@@ -17,10 +17,10 @@ from numba.extending import intrinsic
 from hopfield_sim.kernels.simd import (
     AVX2,
     B16,
+    I8,
     I16,
     I32,
     I64,
-    V8,
     V16,
     V32,
     VNNI,
@@ -138,13 +138,12 @@ def _signed_sums(builder, values):
     return sums
 
 
-def _looked_up(builder, word, tables, count, starts, kind):
+def _looked_up(builder, word, tables, count, row, starts, kind):
     """The sum of one entry of each of `count` tables, four bits of the word for each.
 
-    tables: address of [count][16] rows of as many vectors of `kind` as there are `starts`, the
-    vectors' offsets in a row. One sum for each start.
+    tables: address of [count][16] rows of `row` bytes. One sum for each of the vectors of `kind`
+    in a row, which begin at `starts`.
     """
-    row = len(starts) * 64
     shift = row.bit_length() - 1
     kept = [[] for _ in starts]
     for t in range(count):
@@ -164,64 +163,77 @@ def _looked_up(builder, word, tables, count, starts, kind):
     return [builder.add(*sums) for sums in kept]
 
 
+def _one_or_two(builder, groups):
+    """Emit what the body of the loop emits for one group and for two; `groups` says which runs."""
+    for count in (1, 2):
+        with builder.if_then(builder.icmp_signed("==", groups, I64(count))):
+            yield count
+
+
 @intrinsic
-def build_overlap_tables(typingctx, m, tables):
+def build_overlap_tables(typingctx, groups, m, tables):
     """tables[t][e][lane] = sum_k (1 - 2 e_k) m[4 t + k][lane], e_k the bits of e, for a page.
 
-    m: int16 [32 patterns][64 lanes]; tables: int16 [8][16][64 lanes]. Returns the largest sum of
-    the sizes of a lane's m, or 65535 where it is larger.
+    groups: 1 or 2, as in all that follow, those that hold lanes; m: int16 [32 patterns][64 lanes];
+    tables: int16 [8][16][64 lanes]. Returns the largest sum of the sizes of a lane's m, or 65535
+    where it is larger.
     """
 
     def generate(context, builder, signature, arguments):
-        m, tables = arguments
-        sizes = [cgutils.alloca_once(builder, V16) for _ in range(2)]
-        for size in sizes:
-            builder.store(constant(V16, 0), size)
-        with cgutils.for_range(builder, ir.Constant(I64, PAGE // INDEX)) as loop:
-            row = builder.add(m, builder.mul(loop.index, ir.Constant(I64, 2 * LANES * INDEX)))
-            to = builder.add(tables, builder.mul(loop.index, ir.Constant(I64, 2 * LANES * 16)))
-            for z, size in enumerate(sizes):
-                values = [load(builder, row, 2 * LANES * k + 64 * z, V16) for k in range(INDEX)]
-                total = builder.load(size)
-                for value in values:
-                    minus = builder.icmp_signed("<", value, constant(V16, 0))
-                    value = builder.select(minus, builder.neg(value), value)
-                    total = call(builder, "llvm.uadd.sat.v32i16", V16, total, value)
-                builder.store(total, size)
-                for e, value in enumerate(_signed_sums(builder, values)):
-                    store(builder, value, to, 2 * LANES * e + 64 * z)
-        low, high = (builder.load(size) for size in sizes)
-        larger = builder.select(builder.icmp_unsigned(">", low, high), low, high)
-        largest = call(builder, "llvm.vector.reduce.umax.v32i16", I16, larger)
-        return builder.zext(largest, I64)
+        groups, m, tables = arguments
+        largest = cgutils.alloca_once(builder, I16)
+        for count in _one_or_two(builder, groups):
+            sizes = [cgutils.alloca_once(builder, V16) for _ in range(count)]
+            for size in sizes:
+                builder.store(constant(V16, 0), size)
+            with cgutils.for_range(builder, I64(PAGE // INDEX)) as loop:
+                row = builder.add(m, builder.mul(loop.index, I64(2 * LANES * INDEX)))
+                to = builder.add(tables, builder.mul(loop.index, I64(2 * LANES * 16)))
+                for z, size in enumerate(sizes):
+                    values = [load(builder, row, 2 * LANES * k + 64 * z, V16) for k in range(INDEX)]
+                    total = builder.load(size)
+                    for value in values:
+                        minus = builder.icmp_signed("<", value, constant(V16, 0))
+                        value = builder.select(minus, builder.neg(value), value)
+                        total = call(builder, "llvm.uadd.sat.v32i16", V16, total, value)
+                    builder.store(total, size)
+                    for e, value in enumerate(_signed_sums(builder, values)):
+                        store(builder, value, to, 2 * LANES * e + 64 * z)
+            larger = builder.load(sizes[0])
+            for size in sizes[1:]:
+                other = builder.load(size)
+                larger = builder.select(builder.icmp_unsigned(">", other, larger), other, larger)
+            builder.store(call(builder, "llvm.vector.reduce.umax.v32i16", I16, larger), largest)
+        return builder.zext(builder.load(largest), I64)
 
-    return types.int64(types.intp, types.intp), generate
+    return types.int64(*[types.intp] * 3), generate
 
 
 @intrinsic
-def look_up_fields(typingctx, words, tables, h):
+def look_up_fields(typingctx, groups, words, tables, h):
     """h[site][lane] += sum_t tables[t][four bits of the site][lane], for 64 sites.
 
     words: uint32 [64 sites]; tables: as `build_overlap_tables`; h: int16 [64 sites][64 lanes].
     """
 
     def generate(context, builder, signature, arguments):
-        words, tables, h = arguments
-        with cgutils.for_range(builder, ir.Constant(I64, BLOCK)) as loop:
-            at = builder.add(words, builder.shl(loop.index, ir.Constant(I64, 2)))
-            word = load(builder, at, 0, I32)
-            row = builder.add(h, builder.mul(loop.index, ir.Constant(I64, 2 * LANES)))
-            sums = _looked_up(builder, word, tables, PAGE // INDEX, (0, 64), V16)
-            for z, total in enumerate(sums):
-                old = load(builder, row, 64 * z, V16)
-                store(builder, builder.add(old, total), row, 64 * z)
+        groups, words, tables, h = arguments
+        for count in _one_or_two(builder, groups):
+            starts = range(0, 64 * count, 64)
+            with cgutils.for_range(builder, I64(BLOCK)) as loop:
+                word = load(builder, builder.add(words, builder.shl(loop.index, I64(2))), 0, I32)
+                row = builder.add(h, builder.mul(loop.index, I64(2 * LANES)))
+                sums = _looked_up(builder, word, tables, PAGE // INDEX, 2 * LANES, starts, V16)
+                for start, total in zip(starts, sums, strict=True):
+                    old = load(builder, row, start, V16)
+                    store(builder, builder.add(old, total), row, start)
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 3), generate
+    return types.void(*[types.intp] * 4), generate
 
 
 @intrinsic
-def widen(typingctx, narrow, h, keep, shift):
+def widen(typingctx, groups, narrow, h, keep, shift):
     """h[z][site][lane] = (h[z][site][lane] & keep) + (narrow[site][32 z + lane] << shift).
 
     narrow: int16 [64 sites][64 lanes], set to 0; h: int32 [2 groups][64 sites][32 lanes]; keep: 0
@@ -229,76 +241,82 @@ def widen(typingctx, narrow, h, keep, shift):
     """
 
     def generate(context, builder, signature, arguments):
-        narrow, h, keep, shift = arguments
+        groups, narrow, h, keep, shift = arguments
         keep, shift = (broadcast(builder, builder.trunc(word, I32)) for word in (keep, shift))
-        with cgutils.for_range(builder, ir.Constant(I64, BLOCK)) as loop:
-            row = builder.add(narrow, builder.mul(loop.index, ir.Constant(I64, 2 * LANES)))
-            to = builder.add(h, builder.mul(loop.index, ir.Constant(I64, 4 * GROUP)))
-            for z in range(2):
-                value = load(builder, row, 64 * z, V16)
-                store(builder, constant(V16, 0), row, 64 * z)
-                for half in range(2):
-                    where = 4 * GROUP * BLOCK * z + 64 * half
-                    old = builder.and_(load(builder, to, where, V32), keep)
-                    own = builder.sext(part(builder, value, range(16 * half, 16 * half + 16)), V32)
-                    store(builder, builder.add(old, builder.shl(own, shift)), to, where)
+        for count in _one_or_two(builder, groups):
+            with cgutils.for_range(builder, I64(BLOCK)) as loop:
+                row = builder.add(narrow, builder.mul(loop.index, I64(2 * LANES)))
+                to = builder.add(h, builder.mul(loop.index, I64(4 * GROUP)))
+                for z in range(count):
+                    value = load(builder, row, 64 * z, V16)
+                    store(builder, constant(V16, 0), row, 64 * z)
+                    for half in range(2):
+                        where = 4 * GROUP * BLOCK * z + 64 * half
+                        old = builder.and_(load(builder, to, where, V32), keep)
+                        own = part(builder, value, range(16 * half, 16 * half + 16))
+                        own = builder.shl(builder.sext(own, V32), shift)
+                        store(builder, builder.add(old, own), to, where)
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 4), generate
+    return types.void(*[types.intp] * 5), generate
 
 
 @intrinsic
-def build_change_tables(typingctx, before, after, tables, count):
+def build_change_tables(typingctx, groups, before, after, tables, flips):
     """tables[t][e][lane] = sum_k (1 - 2 e_k) d[4 t + k][lane], d half the changes of the spins.
 
-    before, after: int8 [64 sites][64 lanes]; tables: int8 [16][16][64 lanes]; count: int8 [64
-    lanes], numbers of flips, written.
+    before, after: int8 [64 sites][64 lanes]; tables: int8 [16][16][64 lanes]; flips: int8 [64
+    lanes], their numbers, written.
     """
 
     def generate(context, builder, signature, arguments):
-        before, after, tables, count = arguments
-        flips = cgutils.alloca_once(builder, V8)
-        builder.store(constant(V8, 0), flips)
-        with cgutils.for_range(builder, ir.Constant(I64, BLOCK // INDEX)) as loop:
-            at = builder.mul(loop.index, ir.Constant(I64, LANES * INDEX))
-            old, new = builder.add(before, at), builder.add(after, at)
-            to = builder.add(tables, builder.mul(loop.index, ir.Constant(I64, LANES * 16)))
-            changes, number = [], builder.load(flips)
-            for k in range(INDEX):
-                now = load(builder, new, LANES * k, V8)
-                moved = builder.icmp_signed("!=", now, load(builder, old, LANES * k, V8))
-                changes.append(builder.select(moved, now, constant(V8, 0)))
-                number = builder.sub(number, builder.sext(moved, V8))
-            builder.store(number, flips)
-            for e, value in enumerate(_signed_sums(builder, changes)):
-                store(builder, value, to, LANES * e)
-        store(builder, builder.load(flips), count, 0)
+        groups, before, after, tables, flips = arguments
+        for count in _one_or_two(builder, groups):
+            kind = ir.VectorType(I8, GROUP * count)
+            zero = constant(kind, 0)
+            number = cgutils.alloca_once(builder, kind)
+            builder.store(zero, number)
+            with cgutils.for_range(builder, I64(BLOCK // INDEX)) as loop:
+                at = builder.mul(loop.index, I64(LANES * INDEX))
+                old, new = builder.add(before, at), builder.add(after, at)
+                to = builder.add(tables, builder.mul(loop.index, I64(LANES * 16)))
+                changes, total = [], builder.load(number)
+                for k in range(INDEX):
+                    now = load(builder, new, LANES * k, kind)
+                    moved = builder.icmp_signed("!=", now, load(builder, old, LANES * k, kind))
+                    changes.append(builder.select(moved, now, zero))
+                    total = builder.sub(total, builder.sext(moved, kind))
+                builder.store(total, number)
+                for e, value in enumerate(_signed_sums(builder, changes)):
+                    store(builder, value, to, LANES * e)
+            store(builder, builder.load(number), flips, 0)
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 4), generate
+    return types.void(*[types.intp] * 5), generate
 
 
 @intrinsic
-def look_up_overlaps(typingctx, words, tables, m, n_patterns):
+def look_up_overlaps(typingctx, groups, words, tables, m, n_patterns):
     """m[p][lane] += 2 sum_t tables[t][four bits of the pattern][lane].
 
     words: uint64 [n_patterns]; tables: as `build_change_tables`; m: int16 [n_patterns][64 lanes].
     """
 
     def generate(context, builder, signature, arguments):
-        words, tables, m, n_patterns = arguments
-        with cgutils.for_range(builder, n_patterns) as loop:
-            at = builder.add(words, builder.shl(loop.index, ir.Constant(I64, 3)))
-            word = load(builder, at, 0, I64)
-            row = builder.add(m, builder.mul(loop.index, ir.Constant(I64, 2 * LANES)))
-            (total,) = _looked_up(builder, word, tables, BLOCK // INDEX, (0,), V8)
-            for z in range(2):
-                own = builder.sext(part(builder, total, range(32 * z, 32 * z + 32)), V16)
-                new = builder.add(load(builder, row, 64 * z, V16), builder.add(own, own))
-                store(builder, new, row, 64 * z)
+        groups, words, tables, m, n_patterns = arguments
+        for count in _one_or_two(builder, groups):
+            kind = ir.VectorType(I8, GROUP * count)
+            with cgutils.for_range(builder, n_patterns) as loop:
+                word = load(builder, builder.add(words, builder.shl(loop.index, I64(3))), 0, I64)
+                row = builder.add(m, builder.mul(loop.index, I64(2 * LANES)))
+                (total,) = _looked_up(builder, word, tables, BLOCK // INDEX, LANES, (0,), kind)
+                for z in range(count):
+                    own = builder.sext(part(builder, total, range(32 * z, 32 * z + 32)), V16)
+                    new = builder.add(load(builder, row, 64 * z, V16), builder.add(own, own))
+                    store(builder, new, row, 64 * z)
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 4), generate
+    return types.void(*[types.intp] * 5), generate
 
 
 @intrinsic
