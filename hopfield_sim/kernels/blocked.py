@@ -10,10 +10,18 @@ A sweep visits sites 0 ... N-1 in order. Instead of one dot product of P terms a
 Everything is an integer, so the trajectory is that of `reference.sweep_patterns`, bit by bit; but
 the work is that of a matrix product and hardly depends on how many flips are accepted.
 
-Memory: 2P + N bytes a lane, 2 N P + 128 N bytes for the patterns, lanes in groups of 32:
+For +-1 patterns the products are sums that stand in tables (see `tiles`): 1. of four overlaps each,
+int16; 3. of the changes of four sites each, int8. For other integers they are multiplied, which
+takes two to four times the time of 1. and 3.
 
-    spins     int8   [group][site][32]            overlaps  int16  [group][pattern pair][32][2]
-    patterns  int8   [8 sites][pattern pair][8][2]  for 1;  uint8 [4 sites][pattern][4]  for 3
+Memory: 2P + N bytes a lane, lanes in twos of groups of 32; for the patterns N P / 4 + 128 N bytes
+(2 N P + 128 N where they are not +-1):
+
+    spins     int8   [two][site][64]
+    +-1:      overlaps  int16   [two][pattern][64]
+              patterns  uint32  [block][32 patterns][64 sites] for 1;  uint64 [block][pattern] for 3
+    others:   overlaps  int16   [group][pattern pair][32][2]
+              patterns  int8    [8 sites][pattern pair][8][2] for 1;  uint8 [4 sites][pattern][4]
 """
 
 from __future__ import annotations
@@ -134,7 +142,7 @@ class _Scratch(NamedTuple):
 
     h: np.ndarray  # int32 (2, 64, 32)
     theta: np.ndarray  # int32 (64, 32)
-    before: np.ndarray  # int8 (64, 64)
+    before: np.ndarray  # int8 (64 * 64,)
     pairs: np.ndarray  # int32 (8, 32)
     tables: np.ndarray  # int16 (8, 16, 64), or int8 (16, 16, 64)
     narrow: np.ndarray  # int16 (64, 64)
@@ -171,7 +179,7 @@ def _sweep_some(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sweep
     scratch = _Scratch(
         h=aligned((2, BLOCK, GROUP), np.int32),
         theta=aligned((BLOCK, GROUP), np.int32),
-        before=aligned((BLOCK, LANES), np.int8),
+        before=aligned((BLOCK * LANES,), np.int8),
         pairs=aligned((SUB // 2, GROUP), np.int32),
         tables=aligned((PAGE // INDEX if n_pages else 0, 16, LANES), np.int16),
         narrow=aligned((BLOCK if n_pages else 0, LANES), np.int16),
@@ -217,6 +225,7 @@ def _sweep(
     """All arrays stay alive in the caller: this function works on their addresses."""
     n_twos, n_sites, _ = s.shape
     n_blocks = n_sites // BLOCK
+    spins = s.reshape(n_twos, n_blocks, BLOCK * LANES)
     row = 4 * GROUP
     s_at, h_at, theta_at = s.ctypes.data, scratch.h.ctypes.data, scratch.theta.ctypes.data
     pairs_at = scratch.pairs.ctypes.data
@@ -238,8 +247,9 @@ def _sweep(
                 else:
                     _multiply_fields(m, two, groups, scratch)
                 # 2. the visits
-                state = s[two, block * BLOCK : (block + 1) * BLOCK]
-                scratch.before[:] = state
+                state = spins[two, block]
+                for k in range(state.size):
+                    scratch.before[k] = state[k]
                 moved = 0
                 for z in range(groups):
                     group = 2 * two + z
@@ -327,7 +337,10 @@ def _look_up_overlaps(patterns, block, state, m, two, groups, scratch):
     signs, tables_at = patterns.signs_for_overlaps, scratch.tables.ctypes.data
     build_change_tables(
         groups,
-        scratch.before.ctypes.data, state.ctypes.data, tables_at, scratch.flipped.ctypes.data
+        scratch.before.ctypes.data,
+        state.ctypes.data,
+        tables_at,
+        scratch.flipped.ctypes.data,
     )
     look_up_overlaps(
         groups,
@@ -406,7 +419,7 @@ def _fill_thresholds(theta, keys_at, lanes_at, kind, scale_at, bound, first, n_v
 
 
 def _spread(by_lane, grouped):
-    """(lane, place) into (group, place, lane of the group), as far as there are lanes and places."""
+    """(lane, place) into (group, place, lane of the group), where there are such."""
     count, n_places = grouped.shape[2], by_lane.shape[1]
     for group, to in enumerate(grouped):
         own = by_lane[group * count : (group + 1) * count]

@@ -131,8 +131,7 @@ def _logarithms(builder, numbers):
         products = [builder.fmul(p, y) for p, y in zip(ps, ys, strict=True)]
         ps = [builder.fadd(product, constant(F32, float(coefficient))) for product in products]
     return [
-        builder.fadd(power, builder.fmul(p, y))
-        for power, p, y in zip(powers, ps, ys, strict=True)
+        builder.fadd(power, builder.fmul(p, y)) for power, p, y in zip(powers, ps, ys, strict=True)
     ]
 
 
@@ -196,9 +195,7 @@ def _group_tile(kind):
             top = _number(builder, bound)
             for visit in range(4):
                 words = [
-                    builder.or_(
-                        builder.and_(even[visit], low), builder.shl(odd[visit], half)
-                    )
+                    builder.or_(builder.and_(even[visit], low), builder.shl(odd[visit], half))
                     for even, odd in (drawn[:2], drawn[2:])
                 ]
                 for z, theta in enumerate(_thresholds(builder, kind, words, spans, top)):

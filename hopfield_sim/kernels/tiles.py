@@ -131,9 +131,7 @@ def _signed_sums(builder, values):
     sums = [first, builder.neg(first)]
     for value in others:
         sums = [
-            operation(total, value)
-            for operation in (builder.add, builder.sub)
-            for total in sums
+            operation(total, value) for operation in (builder.add, builder.sub) for total in sums
         ]
     return sums
 
