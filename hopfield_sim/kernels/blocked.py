@@ -31,7 +31,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hopfield_sim.device import compiled
-from hopfield_sim.kernels.draws import exponential_tile, logistic_tile, round_keys
+from hopfield_sim.kernels.draws import exponential_group, logistic_group, round_keys
 from hopfield_sim.kernels.simd import aligned
 from hopfield_sim.kernels.tiles import (
     BLOCK,
@@ -407,9 +407,9 @@ def _fill_thresholds(theta, keys_at, lanes_at, kind, scale_at, bound, first, n_v
             high = (count >> np.uint64(32)) | (np.uint64(DYNAMICS) << np.uint64(28))
             to = theta_at + 16 * GROUP * b
             if kind == LOGISTIC:
-                logistic_tile(to, low, high, lanes_at, keys_at, scale_at, bound)
+                logistic_group(to, low, high, lanes_at, keys_at, scale_at, bound)
             else:
-                exponential_tile(to, low, high, lanes_at, keys_at, scale_at, bound)
+                exponential_group(to, low, high, lanes_at, keys_at, scale_at, bound)
     else:
         theta[:] = 0
     if n_visits < BLOCK:

@@ -208,8 +208,8 @@ def _group_tile(kind):
     return tile
 
 
-logistic_tile = _group_tile(randomness.LOGISTIC)
-exponential_tile = _group_tile(randomness.EXPONENTIAL)
+logistic_group = _group_tile(randomness.LOGISTIC)
+exponential_group = _group_tile(randomness.EXPONENTIAL)
 
 
 @intrinsic
