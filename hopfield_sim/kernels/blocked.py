@@ -122,7 +122,7 @@ def packed(by_site: np.ndarray, couplings: np.ndarray | None = None) -> Packed:
 
 def _words(bits, kind):
     """Rows of bits as unsigned words, the lowest bit first."""
-    return np.packbits(bits, axis=1, bitorder="little").view(kind)
+    return np.ascontiguousarray(np.packbits(bits, axis=1, bitorder="little")).view(kind)
 
 
 def sweep_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sweeps, flips):
