@@ -32,6 +32,29 @@ def final(form, matrix, xi, n_lanes, kind, sweeps=6, first_sweep=3):
     return spins, overlaps, flips
 
 
+@pytest.mark.parametrize("n_lanes", [5, 40, 70])
+def test_sums_of_overlaps_beyond_int16(n_lanes):
+    """Equal patterns, recalled: 40 overlaps of 1500 exceed an int16 page by page, and together."""
+    one = patterns.random(1, 1500, seed=3)
+    for copies in (20, 40):  # of 32 patterns a page: a page that fits, and one that does not
+        xi = np.concatenate([np.repeat(one, copies, axis=0), patterns.random(30, 1500, seed=4)])
+        spins = np.repeat(one.astype(np.int8), n_lanes, axis=0)
+        ends = []
+        for form, matrix in (
+            (plain.sweep_patterns, xi.T.astype(np.int16).copy()),
+            (blocked.sweep_patterns, blocked.packed(xi.T)),
+        ):
+            state = spins.copy(), (spins @ xi.T).astype(np.int16)
+            draws = Noise(LOGISTIC, np.full(n_lanes, 20.0), FIXED)
+            lanes = Stream(randomness.key(5), randomness.lane_words(0.3, n_lanes))
+            squares = np.full(1500, len(xi), np.int32)
+            flips = advance(form, matrix, squares, *state, draws, lanes, 1 / 1500, 0, 2)
+            ends.append((*state, flips))
+        assert ends[0][2].min() > 0
+        for a, b in zip(*ends, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 # sizes around the block of 64 sites, the tile of 8 patterns and the group of 32 lanes
 SIZES = [
     (64, 8, 32),

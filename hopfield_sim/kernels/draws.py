@@ -21,6 +21,7 @@ from hopfield_sim.kernels.simd import (
     V64,
     constant,
     load,
+    rounded_up,
     store,
 )
 from hopfield_sim.kernels.tiles import GROUP
@@ -91,41 +92,47 @@ def round_keys(key: np.ndarray) -> np.ndarray:
     return (np.asarray(key, np.uint64) + steps) & _MASK
 
 
-def _philox(builder, counter, keys):
-    """`randomness._philox` for eight counters: vectors of uint64 whose high halves may be waste.
+def _philox(builder, counters, keys):
+    """`randomness._philox` of counters: vectors of 8 uint64 whose high halves may be waste.
 
-    keys: address of `round_keys`.
+    keys: address of `round_keys`. The counters take their rounds together, for none to wait.
     """
     low = constant(V64, 0xFFFFFFFF)
     half = constant(V64, 32)
-    c0, c1, c2, c3 = counter
     for round_ in range(10):
         k0, k1 = (
             _everywhere(builder, load(builder, keys, 16 * round_ + 8 * k, I64)) for k in range(2)
         )
-        p0 = builder.mul(builder.and_(c0, low), constant(V64, 0xD2511F53))
-        p1 = builder.mul(builder.and_(c2, low), constant(V64, 0xCD9E8D57))
-        c0 = builder.xor(builder.xor(builder.lshr(p1, half), c1), k0)
-        c2 = builder.xor(builder.xor(builder.lshr(p0, half), c3), k1)
-        c1, c3 = p1, p0
-    return c0, c1, c2, c3
+        after = []
+        for c0, c1, c2, c3 in counters:
+            p0 = builder.mul(builder.and_(c0, low), constant(V64, 0xD2511F53))
+            p1 = builder.mul(builder.and_(c2, low), constant(V64, 0xCD9E8D57))
+            c0 = builder.xor(builder.xor(builder.lshr(p1, half), c1), k0)
+            c2 = builder.xor(builder.xor(builder.lshr(p0, half), c3), k1)
+            after.append((c0, p1, c2, p0))
+        counters = after
+    return counters
 
 
-def _logarithm(builder, x):
-    """`randomness._logarithm` for 16 lanes: the same operations in the same order, none fused."""
-    bits = builder.bitcast(x, V32)
-    shift = constant(V32, 23)
-    exponent = builder.ashr(
-        builder.sub(bits, constant(V32, int(randomness._SQRT_HALF_BITS))), shift
-    )
-    scaled = builder.bitcast(builder.sub(bits, builder.shl(exponent, shift)), F32)
-    y = builder.fsub(scaled, constant(F32, 1.0))
+def _logarithms(builder, numbers):
+    """`randomness._logarithm` of vectors: the same operations in the same order, none fused."""
+    powers, ys = [], []
+    for x in numbers:
+        bits = builder.bitcast(x, V32)
+        shifted = builder.sub(bits, constant(V32, int(randomness._SQRT_HALF_BITS)))
+        exponent = builder.and_(shifted, constant(V32, -(2**23)))  # times 2^23
+        scaled = builder.bitcast(builder.sub(bits, exponent), F32)
+        ys.append(builder.fsub(scaled, constant(F32, 1.0)))
+        unit = constant(F32, float(randomness._LN2) * 2.0**-23)
+        powers.append(builder.fmul(builder.sitofp(exponent, F32), unit))
     first, *others = reversed(randomness.LOGARITHM_COEFFICIENTS)
-    p = constant(F32, float(first))
+    ps = [constant(F32, float(first))] * len(ys)
     for coefficient in others:
-        p = builder.fadd(builder.fmul(p, y), constant(F32, float(coefficient)))
-    power = builder.fmul(builder.sitofp(exponent, F32), constant(F32, float(randomness._LN2)))
-    return builder.fadd(power, builder.fmul(p, y))
+        products = [builder.fmul(p, y) for p, y in zip(ps, ys, strict=True)]
+        ps = [builder.fadd(product, constant(F32, float(coefficient))) for product in products]
+    return [
+        builder.fadd(power, builder.fmul(p, y)) for power, p, y in zip(powers, ps, ys, strict=True)
+    ]
 
 
 def _everywhere(builder, word):
@@ -140,50 +147,59 @@ def _number(builder, value):
     return builder.shuffle_vector(first, first, constant(V32, 0))
 
 
-def _threshold(builder, kind, word, scale, bound):
-    """`randomness.thresholds` of 16 words."""
-
-    def ln(word):
-        return _logarithm(builder, builder.fadd(builder.uitofp(word, F32), constant(F32, 0.5)))
-
+def _thresholds(builder, kind, words, scales, bound):
+    """`randomness.thresholds` of vectors of 16 words, each with its scale."""
+    words = [builder.bitcast(word, V32) for word in words]
+    all_words = words
     if kind == randomness.LOGISTIC:
-        standard = builder.fsub(ln(word), ln(builder.not_(word)))
-    else:
-        least = constant(F32, float(randomness.LEAST))
-        e = builder.fsub(constant(F32, float(randomness.LN_2_32)), ln(word))
-        standard = builder.select(builder.fcmp_ordered(">", e, least), e, least)
-    theta = builder.fmul(standard, scale)
+        all_words = words + [builder.not_(word) for word in words]
+    half = constant(F32, 0.5)
+    ln = _logarithms(builder, [builder.fadd(builder.uitofp(w, F32), half) for w in all_words])
     bottom = builder.fneg(bound)
-    theta = builder.select(builder.fcmp_ordered(">", theta, bottom), theta, bottom)
-    theta = builder.select(builder.fcmp_ordered("<", theta, bound), theta, bound)
-    # rounded up in integers: some processors have no instruction for it
-    towards_zero = builder.fptosi(theta, V32)
-    is_below = builder.fcmp_ordered("<", builder.sitofp(towards_zero, F32), theta)
-    return builder.sub(towards_zero, builder.sext(is_below, V32))
+    thresholds = []
+    for k, scale in enumerate(scales):
+        if kind == randomness.LOGISTIC:
+            standard = builder.fsub(ln[k], ln[len(words) + k])
+        else:
+            least = constant(F32, float(randomness.LEAST))
+            e = builder.fsub(constant(F32, float(randomness.LN_2_32)), ln[k])
+            standard = builder.select(builder.fcmp_ordered(">", e, least), e, least)
+        theta = builder.fmul(standard, scale)
+        theta = builder.select(builder.fcmp_ordered(">", theta, bottom), theta, bottom)
+        theta = builder.select(builder.fcmp_ordered("<", theta, bound), theta, bound)
+        thresholds.append(rounded_up(builder, theta))
+    return thresholds
 
 
 def _group_tile(kind):
     @intrinsic
     def tile(typingctx, out, count, high, lanes, keys, scale, bound):
-        """Thresholds of four visits in 16 lanes: int32 [4 visits][32 lanes], of which 16.
+        """Thresholds of four visits in a group: int32 [4 visits][32 lanes].
 
         count, high: counter words, uint64; lanes: uint32 [2][32 lanes]; keys: `round_keys`;
-        scale: float32 [32 lanes]; bound: float32. Addresses are those of the first of the 16 lanes.
+        scale: float32 [32 lanes]; bound: float32.
         """
 
         def generate(context, builder, signature, arguments):
             out, count, high, lanes, keys, scale, bound = arguments
             low, half = constant(V64, 0xFFFFFFFF), constant(V64, 32)
             front = (_everywhere(builder, count), _everywhere(builder, high))
-            pairs = [load(builder, lanes, 4 * GROUP * k, V64) for k in range(2)]
-            # a 64-bit place holds an even lane and, above it, the next odd one
-            even = _philox(builder, (*front, *(builder.and_(p, low) for p in pairs)), keys)
-            odd = _philox(builder, (*front, *(builder.lshr(p, half) for p in pairs)), keys)
-            span, top = load(builder, scale, 0, F32), _number(builder, bound)
+            counters = []
+            for side in range(0, 4 * GROUP, 64):
+                pairs = [load(builder, lanes, 4 * GROUP * k + side, V64) for k in range(2)]
+                # a 64-bit place holds an even lane and, above it, the next odd one
+                counters.append((*front, *(builder.and_(p, low) for p in pairs)))
+                counters.append((*front, *(builder.lshr(p, half) for p in pairs)))
+            drawn = _philox(builder, counters, keys)
+            spans = [load(builder, scale, side, F32) for side in range(0, 4 * GROUP, 64)]
+            top = _number(builder, bound)
             for visit in range(4):
-                word = builder.or_(builder.and_(even[visit], low), builder.shl(odd[visit], half))
-                theta = _threshold(builder, kind, builder.bitcast(word, V32), span, top)
-                store(builder, theta, out, 4 * GROUP * visit)
+                words = [
+                    builder.or_(builder.and_(even[visit], low), builder.shl(odd[visit], half))
+                    for even, odd in (drawn[:2], drawn[2:])
+                ]
+                for z, theta in enumerate(_thresholds(builder, kind, words, spans, top)):
+                    store(builder, theta, out, 4 * GROUP * visit + 64 * z)
             return context.get_dummy_value()
 
         address, word = types.intp, types.uint64
@@ -192,8 +208,8 @@ def _group_tile(kind):
     return tile
 
 
-logistic_tile = _group_tile(randomness.LOGISTIC)
-exponential_tile = _group_tile(randomness.EXPONENTIAL)
+logistic_group = _group_tile(randomness.LOGISTIC)
+exponential_group = _group_tile(randomness.EXPONENTIAL)
 
 
 @intrinsic
@@ -213,7 +229,7 @@ def words_row(typingctx, out, count, lane, keys):
         ]
         counts = builder.add(_everywhere(builder, count), ir.Constant(V64, list(range(8))))
         high = builder.or_(builder.lshr(counts, half), constant(V64, randomness.DYNAMICS << 28))
-        words = _philox(builder, (counts, high, *lanes), keys)
+        (words,) = _philox(builder, [(counts, high, *lanes)], keys)
         # place b of word k is visit 4 b + k: pairs of words first, then pairs of pairs
         front, back = (
             builder.or_(builder.and_(words[k], low), builder.shl(words[k + 1], half))
@@ -240,7 +256,7 @@ def _row_tile(kind):
         def generate(context, builder, signature, arguments):
             words, out, scale, bound = arguments
             scale, bound = _number(builder, scale), _number(builder, bound)
-            theta = _threshold(builder, kind, load(builder, words, 0, V32), scale, bound)
+            (theta,) = _thresholds(builder, kind, [load(builder, words, 0, V32)], [scale], bound)
             store(builder, theta, out, 0)
             return context.get_dummy_value()
 

@@ -198,6 +198,16 @@ def add_quads(builder, total, u, s):
     return total
 
 
+def rounded_up(builder, x):
+    """The least integers not below 16 float32 that int32 can hold."""
+    if VNNI:
+        zero, every, up = constant(V32, 0), ir.Constant(I16, -1), ir.Constant(I32, 8 | 2)
+        return call(builder, "llvm.x86.avx512.mask.cvtps2dq.512", V32, x, zero, every, up)
+    towards_zero = builder.fptosi(x, V32)
+    is_below = builder.fcmp_ordered("<", builder.sitofp(towards_zero, F32), x)
+    return builder.sub(towards_zero, builder.sext(is_below, V32))
+
+
 def accumulators(builder, count):
     """Vectors kept over a loop: memory that LLVM turns into registers, set to zero."""
     kept = [cgutils.alloca_once(builder, V32) for _ in range(count)]
