@@ -31,7 +31,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hopfield_sim.device import compiled
-from hopfield_sim.kernels.draws import exponential_group, logistic_group, round_keys
+from hopfield_sim.kernels.draws import fill_group, round_keys
 from hopfield_sim.kernels.simd import aligned
 from hopfield_sim.kernels.tiles import (
     BLOCK,
@@ -52,7 +52,7 @@ from hopfield_sim.kernels.tiles import (
     quads_of_changes,
     widen,
 )
-from hopfield_sim.randomness import DYNAMICS, EXPONENTIAL, LOGISTIC, NONE
+from hopfield_sim.randomness import NONE
 
 _TOGETHER = 4 * GROUP  # lanes that share the expansion of a block, and the cache
 
@@ -253,7 +253,7 @@ def _sweep(
                 moved = 0
                 for z in range(groups):
                     group = 2 * two + z
-                    _fill_thresholds(
+                    fill_group(
                         scratch.theta,
                         keys_at,
                         lanes_at + group * 2 * row,
@@ -391,31 +391,6 @@ def _multiply_overlaps(patterns, block, state, m, two, z, scratch):
             total_at,
             m.ctypes.data + ((2 * two + z) * n_padded + p) * GROUP * 2,
         )
-
-
-@compiled
-def _fill_thresholds(theta, keys_at, lanes_at, kind, scale_at, bound, first, n_visits, n_lanes):
-    """theta: int32 (64 visits, 32 lanes), from Philox block `first` on.
-
-    Visits from n_visits on and lanes from n_lanes on never flip.
-    """
-    theta_at = theta.ctypes.data
-    if kind == LOGISTIC or kind == EXPONENTIAL:
-        for b in range(BLOCK // 4):
-            count = first + np.uint64(b)
-            low = count & np.uint64(0xFFFFFFFF)
-            high = (count >> np.uint64(32)) | (np.uint64(DYNAMICS) << np.uint64(28))
-            to = theta_at + 16 * GROUP * b
-            if kind == LOGISTIC:
-                logistic_group(to, low, high, lanes_at, keys_at, scale_at, bound)
-            else:
-                exponential_group(to, low, high, lanes_at, keys_at, scale_at, bound)
-    else:
-        theta[:] = 0
-    if n_visits < BLOCK:
-        theta[n_visits:] = np.int32(-bound)
-    if n_lanes < GROUP:
-        theta[:, n_lanes:] = np.int32(-bound)
 
 
 def _spread(by_lane, grouped):

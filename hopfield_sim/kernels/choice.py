@@ -35,7 +35,12 @@ _GUESS = 0.1  # acceptance of lanes that were never swept
 # per flip and neuron)
 _LEVEL = 0 if VNNI else 1 if AVX2 else 2
 _LINES = {
-    "blocked": ((1.6, 0.0132, 1.5, 0.0), (2.7, 0.027, 1.5, 0.0), (3.0, 0.073, 1.5, 0.0))[_LEVEL],
+    "blocked": ((1.65, 0.0045, 0.0, 0.0), (2.5, 0.0066, 0.0, 0.0), (4.6, 0.0105, 0.0, 0.0))[_LEVEL],
+    "blocked, other integers": (
+        (1.6, 0.0132, 1.5, 0.0),
+        (2.7, 0.027, 1.5, 0.0),
+        (3.0, 0.073, 1.5, 0.0),
+    )[_LEVEL],
     "packed": ((2.0, 0.0098, 20.0, 0.02), (3.0, 0.037, 25.0, 0.0), (4.0, 0.15, 25.0, 0.0))[_LEVEL],
     "plain": ((5.0, 0.05, 10.0, 0.07), (5.0, 0.05, 10.0, 0.07), (4.0, 0.13, 10.0, 0.07))[_LEVEL],
 }
@@ -179,23 +184,23 @@ def _plan(patterns, draws, lanes, acceptance, n_sweeps):
         return [(plain.sweep_patterns, patterns.by_site, lanes)]
     a = acceptance[lanes]
     cost = {name: _line(*line, n_patterns, a) for name, line in _LINES.items()}
+    blocks = cost["blocked" if patterns.is_binary else "blocked, other integers"]
     single, form, layout = cost["plain"], plain.sweep_patterns, "by_site"
     if patterns.is_binary and cost["packed"].sum() < single.sum():
         single, form, layout = cost["packed"], packed.sweep_patterns, "bits"
     plan = []
     if patterns.may_have_pairs:
         skip = _SKIP + _SKIP_FLIP * n_neurons * a + single / n_sweeps  # the last: their fields
-        other = np.minimum(single, cost["blocked"] * GROUP / min(GROUP, len(lanes)))
+        other = np.minimum(single, blocks * GROUP / min(GROUP, len(lanes)))
         cold = skip < other
         patterns.missed += n_neurons * n_sweeps * float((other - skip)[cold].sum())
         if "pairs" in vars(patterns) or patterns.missed > _BUILD * n_neurons**2 * n_patterns:
             if cold.any():
                 plan.append((couplings.sweep_patterns, patterns.pairs, lanes[cold]))
-            lanes, single = lanes[~cold], single[~cold]
-            cost["blocked"] = cost["blocked"][~cold]
+            lanes, single, blocks = lanes[~cold], single[~cold], blocks[~cold]
     in_groups = len(lanes) // GROUP * GROUP
     rest = slice(in_groups, None)
-    if in_groups < len(lanes) and GROUP * cost["blocked"][rest].mean() < single[rest].sum():
+    if in_groups < len(lanes) and GROUP * blocks[rest].mean() < single[rest].sum():
         in_groups = len(lanes)
     if in_groups:
         plan.append((blocked.sweep_patterns, patterns.blocked, lanes[:in_groups]))

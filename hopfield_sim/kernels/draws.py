@@ -24,13 +24,14 @@ from hopfield_sim.kernels.simd import (
     rounded_up,
     store,
 )
-from hopfield_sim.kernels.tiles import GROUP
+from hopfield_sim.kernels.tiles import BLOCK, GROUP
 from hopfield_sim.randomness import (
     _HALF,
     _HALF_UNIT,
     _MASK,
     _W0,
     _W1,
+    DYNAMICS,
     EXPONENTIAL,
     LEAST,
     LN_2_32,
@@ -210,6 +211,31 @@ def _group_tile(kind):
 
 logistic_group = _group_tile(randomness.LOGISTIC)
 exponential_group = _group_tile(randomness.EXPONENTIAL)
+
+
+@compiled
+def fill_group(theta, keys_at, lanes_at, kind, scale_at, bound, first, n_visits, n_lanes):
+    """theta: int32 (64 visits, 32 lanes), from Philox block `first` on.
+
+    Visits from n_visits on and lanes from n_lanes on never flip.
+    """
+    theta_at = theta.ctypes.data
+    if kind == LOGISTIC or kind == EXPONENTIAL:
+        for b in range(BLOCK // 4):
+            count = first + np.uint64(b)
+            low = count & np.uint64(0xFFFFFFFF)
+            high = (count >> np.uint64(32)) | (np.uint64(DYNAMICS) << np.uint64(28))
+            to = theta_at + 16 * GROUP * b
+            if kind == LOGISTIC:
+                logistic_group(to, low, high, lanes_at, keys_at, scale_at, bound)
+            else:
+                exponential_group(to, low, high, lanes_at, keys_at, scale_at, bound)
+    else:
+        theta[:] = 0
+    if n_visits < BLOCK:
+        theta[n_visits:] = np.int32(-bound)
+    if n_lanes < GROUP:
+        theta[:, n_lanes:] = np.int32(-bound)
 
 
 @intrinsic

@@ -28,8 +28,7 @@ import numpy as np
 
 from hopfield_sim.device import compiled
 from hopfield_sim.kernels import blocked
-from hopfield_sim.kernels.blocked import _fill_thresholds
-from hopfield_sim.kernels.draws import round_keys
+from hopfield_sim.kernels.draws import fill_group, round_keys
 from hopfield_sim.kernels.popcount import (
     PAGE,
     TABLES,
@@ -221,7 +220,7 @@ def _steps(
                 # 2. the decisions
                 for block in range(n_blocks):
                     first = site + block * BLOCK
-                    _fill_thresholds(
+                    fill_group(
                         theta,
                         keys_at,
                         lanes_at + group * 2 * row,

@@ -30,8 +30,7 @@ from hopfield_sim.kernels.simd import (
     part,
     store,
 )
-from hopfield_sim.kernels.tiles import _PARTS as PARTS
-from hopfield_sim.kernels.tiles import GROUP, TILE
+from hopfield_sim.kernels.tiles import GROUP, PARTS, TILE
 
 WORD = 32  # sites of a word of bits
 INDEX = 5  # patterns of a table: 32 sums of 64 bytes

@@ -47,7 +47,7 @@ PAGE = 32  # patterns whose tables are used at a time: 16 kB stay in the nearest
 # Which sites (or patterns) and halves of a group are summed at once: as many accumulators as stay
 # in registers, 16 of 512 bits where there are 32 of them, 8 of 256 or 128 bits where there are 16.
 _ROWS, _HALVES = (TILE, ((0, 1),)) if VNNI else (4 if AVX2 else 2, ((0,), (1,)))
-_PARTS = [(range(k, k + _ROWS), halves) for k in range(0, TILE, _ROWS) for halves in _HALVES]
+PARTS = [(range(k, k + _ROWS), halves) for k in range(0, TILE, _ROWS) for halves in _HALVES]
 
 
 @intrinsic
@@ -59,7 +59,7 @@ def fields_tile(typingctx, x, m, h, n_pairs):
 
     def generate(context, builder, signature, arguments):
         x, m, h, n_pairs = arguments
-        for sites, halves in _PARTS:
+        for sites, halves in PARTS:
             kept = accumulators(builder, len(sites) * len(halves))
             with cgutils.for_range(builder, n_pairs) as loop:
                 row_m = builder.add(m, builder.mul(loop.index, ir.Constant(I64, 4 * GROUP)))
@@ -92,7 +92,7 @@ def overlaps_tile(typingctx, x, stride, d, total, m):
     def generate(context, builder, signature, arguments):
         x, stride, d, total, m = arguments
         low = constant(V32, 0xFFFF)
-        for patterns, halves in _PARTS:
+        for patterns, halves in PARTS:
             kept = accumulators(builder, len(patterns) * len(halves))
             with cgutils.for_range(builder, ir.Constant(I64, BLOCK // 4)) as loop:
                 row_d = builder.add(d, builder.mul(loop.index, ir.Constant(I64, 4 * GROUP)))

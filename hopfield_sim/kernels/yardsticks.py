@@ -15,7 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from hopfield_sim.device import compiled
-from hopfield_sim.kernels.draws import fill_words, logistic_tile
+from hopfield_sim.kernels.draws import fill_group, fill_words
 from hopfield_sim.kernels.simd import (
     I32,
     I64,
@@ -27,8 +27,8 @@ from hopfield_sim.kernels.simd import (
     load,
     store,
 )
-from hopfield_sim.kernels.tiles import GROUP
-from hopfield_sim.randomness import DYNAMICS
+from hopfield_sim.kernels.tiles import BLOCK, GROUP
+from hopfield_sim.randomness import DYNAMICS, LOGISTIC
 
 # as many chains of sums as stay in registers: 32 of 512 bits, or 16 of 256
 _CHAINS = 16 if VNNI else 6
@@ -209,17 +209,16 @@ def group_thresholds(theta, keys, lanes, scale, bound, n_neurons, n_sweeps):
     float32 (32,); bound: float32. As there, a block's thresholds are written over those of the one
     before.
     """
-    blocks = n_neurons // 4
     for sweep in range(n_sweeps):
-        for b in range(blocks):
-            count = np.uint64(sweep) * np.uint64(blocks) + np.uint64(b)
-            for side in range(0, 128, 64):
-                logistic_tile(
-                    theta.ctypes.data + 16 * GROUP * (b % 16) + side,
-                    count & np.uint64(0xFFFFFFFF),
-                    (count >> np.uint64(32)) | (np.uint64(DYNAMICS) << np.uint64(28)),
-                    lanes.ctypes.data + side,
-                    keys.ctypes.data,
-                    scale.ctypes.data + side,
-                    bound,
-                )
+        for first in range(0, n_neurons, BLOCK):
+            fill_group(
+                theta,
+                keys.ctypes.data,
+                lanes.ctypes.data,
+                LOGISTIC,
+                scale.ctypes.data,
+                bound,
+                np.uint64(sweep) * np.uint64((n_neurons + 3) // 4) + np.uint64(first // 4),
+                n_neurons - first,
+                GROUP,
+            )
