@@ -41,10 +41,11 @@ _LINES = {
         (2.7, 0.027, 1.5, 0.0),
         (3.0, 0.073, 1.5, 0.0),
     )[_LEVEL],
-    "packed": ((2.0, 0.0098, 20.0, 0.02), (3.0, 0.037, 25.0, 0.0), (4.0, 0.15, 25.0, 0.0))[_LEVEL],
+    "packed": ((2.0, 0.0095, 12.0, 0.018), (3.0, 0.037, 25.0, 0.0), (4.0, 0.15, 25.0, 0.0))[_LEVEL],
     "plain": ((5.0, 0.05, 10.0, 0.07), (5.0, 0.05, 10.0, 0.07), (4.0, 0.13, 10.0, 0.07))[_LEVEL],
 }
 _SKIP, _SKIP_FLIP = ((0.8, 0.1), (1.05, 0.1), (1.7, 0.12))[_LEVEL]
+_ALONE = 1.2  # cost of a group without a second one, groups being swept in twos
 _BUILD = 0.03  # of a product while couplings are made
 
 
@@ -200,7 +201,7 @@ def _plan(patterns, draws, lanes, acceptance, n_sweeps):
             lanes, single, blocks = lanes[~cold], single[~cold], blocks[~cold]
     in_groups = len(lanes) // GROUP * GROUP
     rest = slice(in_groups, None)
-    if in_groups < len(lanes) and GROUP * blocks[rest].mean() < single[rest].sum():
+    if in_groups < len(lanes) and _ALONE * GROUP * blocks[rest].mean() < single[rest].sum():
         in_groups = len(lanes)
     if in_groups:
         plan.append((blocked.sweep_patterns, patterns.blocked, lanes[:in_groups]))
