@@ -40,19 +40,19 @@ def draws(settings) -> tuple[list[Duel], list[Claim]]:
     """Random numbers: Philox against xoshiro256++, and their share of a visit."""
     n_words = 2048
     key = randomness.key(settings.seed)
+    keys = round_keys(key)
     lanes = np.ascontiguousarray(randomness.lane_words(0.5, 32).T)
 
     def by_philox() -> Running:
-        out = np.empty(n_words, np.uint32)
+        out, lane = np.empty(n_words, np.uint32), lanes[:, 0].copy()
 
         def check() -> None:
             expected = randomness.words(key, randomness.DYNAMICS, lanes[:, 0], 0, n_words // 4)
-            yardsticks.philox_words(out, key, lanes[:, 0].copy(), 1)
+            yardsticks.philox_words(out, keys, lane, 1)
             if not np.array_equal(out, expected):
                 raise RuntimeError("the words of Philox are not those of NumPy.")
 
-        lane = lanes[:, 0].copy()
-        return Running(lambda n: yardsticks.philox_words(out, key, lane, n), n_words, check)
+        return Running(lambda n: yardsticks.philox_words(out, keys, lane, n), n_words, check)
 
     def by_xoshiro() -> Running:
         out, state = np.empty(n_words, np.uint32), np.array([1, 2, 3, 4], np.uint64)
@@ -73,7 +73,7 @@ def draws(settings) -> tuple[list[Duel], list[Claim]]:
         def thresholds(n_neurons=n_neurons) -> Running:
             scale = np.full(32, 0.25 * n_neurons, np.float32)
             theta = np.empty((64, 32), np.int32)
-            keys, bound = round_keys(key), randomness.limit(np.int32)
+            bound = randomness.limit(np.int32)
 
             def advance(steps: int) -> None:
                 yardsticks.group_thresholds(theta, keys, lanes, scale, bound, n_neurons, steps)
@@ -98,8 +98,9 @@ def draws(settings) -> tuple[list[Duel], list[Claim]]:
 
 def two_cores(settings) -> tuple[list[Duel], list[Claim]]:
     """An alpha x T sweep on two cores: one process with two threads, two processes with one."""
-    n_neurons, alpha = 2000, [k / 160 for k in range(1, 25)]
-    common = {"task": "sweep", "n_neurons": n_neurons, "sweeps": 150}
+    # cells of about a second: what Python does around a cell, two threads cannot do at once
+    n_neurons, alpha = 2000, [k / 80 for k in range(1, 13)]
+    common = {"task": "sweep", "n_neurons": n_neurons, "sweeps": 3000}
     whole = [common | {"alpha": alpha, "threads": 2}]
     halves = [common | {"alpha": alpha[k::2], "threads": 1} for k in range(2)]
     memory = {"threads": [], "processes": []}
@@ -114,7 +115,7 @@ def two_cores(settings) -> tuple[list[Duel], list[Claim]]:
         unit="sweep of a grid",
         cost="s wall",
         steady=False,
-        rounds=7,
+        rounds=5,
     )
     sizes = Duel(
         "memory of two cores",

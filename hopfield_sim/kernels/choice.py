@@ -27,7 +27,7 @@ from hopfield_sim.randomness import FIXED, NONE
 
 _FITS_CACHE = 2**19  # int16 products are faster than int8 ones while the patterns stay in cache
 _LARGEST_COUPLINGS = 2**28  # bytes
-_FIRST, _THEN, _LONGEST = 4, 256, 512  # sweeps before the acceptance is looked at again
+_FIRST, _THEN, _LONGEST = 4, 512, 2048  # sweeps before the acceptance is looked at again
 _GUESS = 0.1  # acceptance of lanes that were never swept
 
 # nanoseconds of a visit: (constant, per pattern, per flip, per flip and pattern), measured at

@@ -15,7 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from hopfield_sim.device import compiled
-from hopfield_sim.kernels.draws import fill_group, fill_words
+from hopfield_sim.kernels.draws import fill_group, words_row
 from hopfield_sim.kernels.simd import (
     I32,
     I64,
@@ -28,7 +28,7 @@ from hopfield_sim.kernels.simd import (
     store,
 )
 from hopfield_sim.kernels.tiles import BLOCK, GROUP
-from hopfield_sim.randomness import DYNAMICS, LOGISTIC
+from hopfield_sim.randomness import LOGISTIC
 
 # as many chains of sums as stay in registers: 32 of 512 bits, or 16 of 256
 _CHAINS = 16 if VNNI else 6
@@ -173,10 +173,21 @@ def visit_naive_cubes(patterns, overlaps, spins, n_visits):
 
 
 @compiled
-def philox_words(out, key, lane, n_times):
-    """The package's random words of one lane, `n_times` the length of out: uint32 (4 blocks,)."""
+def philox_words(out, keys, lane, n_times):
+    """The package's random words of one lane, `n_times` the length of out: uint32 (32 rows,).
+
+    keys: `draws.round_keys`; lane: uint32 (2,). As the forms for one chain draw them.
+    """
+    rows = out.size // 32
     for sweep in range(n_times):
-        fill_words(out, key, DYNAMICS, lane, sweep)
+        first = np.uint64(sweep) * np.uint64(8 * rows)
+        for row in range(rows):
+            words_row(
+                out.ctypes.data + 128 * row,
+                first + np.uint64(8 * row),
+                lane.ctypes.data,
+                keys.ctypes.data,
+            )
 
 
 @compiled
