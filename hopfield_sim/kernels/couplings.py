@@ -153,7 +153,7 @@ def _sweep(couplings, draws, cuts, lane, first_sweep, n_sweeps, scratch):
             own_block = own_at + block * BLOCK * 4
             if kind != NONE:
                 first = np.uint64(sweep) * blocks_per_sweep + np.uint64(block * (BLOCK // 4))
-                words_block(words_at, keys_at, lane_at, first)
+                words_block(words_at, first, lane_at, keys_at)
             todo = everyone
             while True:
                 candidates = todo

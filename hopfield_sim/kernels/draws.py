@@ -239,8 +239,8 @@ def fill_group(theta, keys_at, lanes_at, kind, scale_at, bound, first, n_visits,
 
 
 @intrinsic
-def words_row(typingctx, out, count, lane, keys):
-    """Words of 32 visits of one lane: uint32 [32], Philox blocks count ... count + 7.
+def words_block(typingctx, out, count, lane, keys):
+    """Words of 64 visits of one lane: uint32 [64], Philox blocks count ... count + 15.
 
     count: uint64, of the draws for DYNAMICS; lane: uint32 [2]; keys: `round_keys`.
     """
@@ -248,33 +248,37 @@ def words_row(typingctx, out, count, lane, keys):
     def generate(context, builder, signature, arguments):
         out, count, lane, keys = arguments
         low, half = constant(V64, 0xFFFFFFFF), constant(V64, 32)
-
         lanes = [
             _everywhere(builder, builder.zext(load(builder, lane, 4 * k, I32), I64))
             for k in range(2)
         ]
-        counts = builder.add(_everywhere(builder, count), ir.Constant(V64, list(range(8))))
-        high = builder.or_(builder.lshr(counts, half), constant(V64, randomness.DYNAMICS << 28))
-        (words,) = _philox(builder, [(counts, high, *lanes)], keys)
-        # place b of word k is visit 4 b + k: pairs of words first, then pairs of pairs
-        front, back = (
-            builder.or_(builder.and_(words[k], low), builder.shl(words[k + 1], half))
-            for k in (0, 2)
-        )
-        for part in range(2):
-            order = [place + 8 * k for place in range(4 * part, 4 * part + 4) for k in range(2)]
-            mixed = builder.shuffle_vector(front, back, ir.Constant(ir.VectorType(I32, 8), order))
-            store(builder, mixed, out, 64 * part)
+        counters = []
+        for first in (0, 8):
+            places = ir.Constant(V64, list(range(first, first + 8)))
+            counts = builder.add(_everywhere(builder, count), places)
+            high = builder.or_(builder.lshr(counts, half), constant(V64, randomness.DYNAMICS << 28))
+            counters.append((counts, high, *lanes))
+        for row, words in enumerate(_philox(builder, counters, keys)):
+            # place b of word k is visit 4 b + k: pairs of words first, then pairs of pairs
+            front, back = (
+                builder.or_(builder.and_(words[k], low), builder.shl(words[k + 1], half))
+                for k in (0, 2)
+            )
+            for part in range(2):
+                order = [place + 8 * k for place in range(4 * part, 4 * part + 4) for k in (0, 1)]
+                order = ir.Constant(ir.VectorType(I32, 8), order)
+                mixed = builder.shuffle_vector(front, back, order)
+                store(builder, mixed, out, 128 * row + 64 * part)
         return context.get_dummy_value()
 
     address, word = types.intp, types.uint64
     return types.void(address, word, address, address), generate
 
 
-def _row_tile(kind):
+def _row_tile(kind, n_vectors):
     @intrinsic
     def tile(typingctx, words, out, scale, bound):
-        """Thresholds of 16 visits of one lane: int32 [16], from uint32 [16]; scale, bound: float32.
+        """Thresholds of visits of one lane: int32 [16 n] from uint32 [16 n]; scale, bound: float32.
 
         `out` may be `words`.
         """
@@ -282,8 +286,10 @@ def _row_tile(kind):
         def generate(context, builder, signature, arguments):
             words, out, scale, bound = arguments
             scale, bound = _number(builder, scale), _number(builder, bound)
-            (theta,) = _thresholds(builder, kind, [load(builder, words, 0, V32)], [scale], bound)
-            store(builder, theta, out, 0)
+            some = [load(builder, words, 64 * v, V32) for v in range(n_vectors)]
+            thetas = _thresholds(builder, kind, some, [scale] * n_vectors, bound)
+            for v, theta in enumerate(thetas):
+                store(builder, theta, out, 64 * v)
             return context.get_dummy_value()
 
         return types.void(types.intp, types.intp, types.float32, types.float32), generate
@@ -291,8 +297,10 @@ def _row_tile(kind):
     return tile
 
 
-logistic_row = _row_tile(randomness.LOGISTIC)
-exponential_row = _row_tile(randomness.EXPONENTIAL)
+logistic_row = _row_tile(randomness.LOGISTIC, 1)
+exponential_row = _row_tile(randomness.EXPONENTIAL, 1)
+logistic_block = _row_tile(randomness.LOGISTIC, 4)
+exponential_block = _row_tile(randomness.EXPONENTIAL, 4)
 
 
 @compiled
@@ -304,20 +312,15 @@ def fill_block(theta, keys_at, lane_at, kind, scale, bound, first, n_visits):
     """
     at = theta.ctypes.data
     if kind == LOGISTIC or kind == EXPONENTIAL:
-        words_block(at, keys_at, lane_at, first)
-        for row in range(at, at + 256, 64):
-            thresholds_row(row, row, kind, scale, bound)
+        words_block(at, first, lane_at, keys_at)
+        if kind == LOGISTIC:
+            logistic_block(at, at, scale, bound)
+        else:
+            exponential_block(at, at, scale, bound)
     else:
         theta[:] = 0
     if n_visits < 64:
         theta[n_visits:] = np.int32(-bound)
-
-
-@compiled
-def words_block(at, keys_at, lane_at, first):
-    """Words of 64 visits of one lane, from Philox block `first` on, to address `at`: uint32."""
-    words_row(at, first, lane_at, keys_at)
-    words_row(at + 128, first + np.uint64(8), lane_at, keys_at)
 
 
 @compiled

@@ -15,7 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from hopfield_sim.device import compiled
-from hopfield_sim.kernels.draws import fill_group, words_row
+from hopfield_sim.kernels.draws import fill_group, words_block
 from hopfield_sim.kernels.simd import (
     I32,
     I64,
@@ -174,17 +174,16 @@ def visit_naive_cubes(patterns, overlaps, spins, n_visits):
 
 @compiled
 def philox_words(out, keys, lane, n_times):
-    """The package's random words of one lane, `n_times` the length of out: uint32 (32 rows,).
+    """The package's random words of one lane, `n_times` the length of out: uint32 (64 n,).
 
     keys: `draws.round_keys`; lane: uint32 (2,). As the forms for one chain draw them.
     """
-    rows = out.size // 32
+    blocks = out.size // 64
     for sweep in range(n_times):
-        first = np.uint64(sweep) * np.uint64(8 * rows)
-        for row in range(rows):
-            words_row(
-                out.ctypes.data + 128 * row,
-                first + np.uint64(8 * row),
+        for block in range(blocks):
+            words_block(
+                out.ctypes.data + 256 * block,
+                np.uint64(16) * np.uint64(sweep * blocks + block),
                 lane.ctypes.data,
                 keys.ctypes.data,
             )
