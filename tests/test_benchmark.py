@@ -18,6 +18,7 @@ from analysis.benchmark import MET, MISSED, SILENT, UNDECIDED, Goal
 from experiments.measuring import forms, peers, processes, programme, protocol, records
 from experiments.measuring.forms import FORMS, Chains, Work, trajectory_hash
 from experiments.measuring.protocol import Claim, Contestant, Duel, Running
+from hopfield_sim import Glauber, dynamics
 from hopfield_sim.kernels import yardsticks
 
 ROOT = Path(__file__).parents[1]
@@ -209,9 +210,22 @@ def test_every_form_leaves_the_same_spins_and_overlaps(form, replicas):
 @pytest.mark.parametrize("start", ["pattern", "random"])
 def test_naive_sweeps_are_heat_bath_at_the_same_temperature(start, rows):
     work = Work(400, 40, 0.7, start, seed=2)
-    running = forms.naive(work, rows).setup()  # compares the rate of flips
+    running = forms.naive(work, rows).setup()  # raises where the rate of flips is another
     running.advance(2)
-    running.check()
+    running.check()  # raises where fields and spins disagree
+    ours, colder = flipped(work), flipped(Work(400, 40, 0.5, start, seed=2))
+    # one chain against the spread of 64 of ours: farther than five of it once in a million times
+    assert abs(running.accepted() - ours.mean()) < 5 * ours.std(ddof=1)
+    assert abs(running.accepted() - colder.mean()) > 5 * colder.std(ddof=1)
+
+
+def flipped(work):
+    """Fraction of visits that flip in the naive form's sweeps, each of 64 chains of ours."""
+    rule, model, spins = Glauber(work.temperature), work.model, work.spins(64)
+    lanes = dynamics.noise(rule, 64), dynamics.stream(model, rule, 64, seed=3)
+    n_sweeps = forms.WARM + 2
+    flips = model.sweep(spins, model.memory(spins), *lanes, 0, n_sweeps)
+    return flips / (n_sweeps * model.n_neurons)
 
 
 def test_another_temperature_is_noticed():

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
-import subprocess
-import sys
 from math import comb, factorial
 
 import numpy as np
@@ -35,7 +32,7 @@ from hopfield_sim.randomness import (
     Noise,
     Stream,
 )
-from tests import exact
+from tests import exact, targets
 from tests.test_dynamics import moderate_temperature
 from tests.test_kernels import assert_same, run
 
@@ -558,44 +555,18 @@ def test_synchronous_dense_dynamics_claims_no_law():
 
 # ----------------------------------------------------------------------------- other processors
 
-PROGRAM = """
-from hopfield_sim.kernels import simd
-from tests.test_dense import digests_of_this_machine
-print(simd.VNNI, simd.AVX2, digests_of_this_machine())
-"""
 
-
-def digests_of_this_machine() -> str:
+def digests() -> list[str]:
     """All that the fast form does with vectors: two planes and three, one site and eight."""
     models = (
         ENERGIES[name](patterns.random(701, n_neurons, seed=2))
         for name, n_neurons in (("3 distinct", 83), ("callable", 40))
     )
-    return "".join(digest(dense_bits.sweep_dense, model) for model in models)
+    return [digest(dense_bits.sweep_dense, model) for model in models]
 
 
-@pytest.mark.parametrize(
-    ("name", "features"), [("generic", ""), ("haswell", "+avx,+avx2,+sse4.1,+sse4.2,+ssse3")]
-)
-def test_other_processors_give_the_same_bits(name, features, tmp_path):
-    """Compiled for a processor without vector extensions, and for one with AVX2 alone."""
-    from hopfield_sim.kernels import simd
-
-    if features and not simd.AVX2:
-        pytest.skip("this processor has no AVX2 to run such code on")
-    environment = os.environ | {
-        "NUMBA_CPU_NAME": name,
-        "NUMBA_CPU_FEATURES": features,
-        "NUMBA_CACHE_DIR": str(tmp_path),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    vnni, avx2, found = done.stdout.split() or [done.stderr] * 3
-    assert (vnni, avx2) == ("False", str(bool(features))), done.stderr
-    assert found == digests_of_this_machine()
+@pytest.mark.parametrize("name", targets.TARGETS)
+def test_other_processors_give_the_same_bits(name, tmp_path):
+    """Compiled for one without vector extensions, with AVX2 alone, and for none in particular."""
+    targets.skip_elsewhere(name)
+    assert targets.found(name, targets.started(name, "tests.test_dense", tmp_path)) == digests()

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
-import subprocess
-import sys
 import tracemalloc
 
 import numpy as np
@@ -19,8 +16,9 @@ import pytest
 from hopfield_sim import Coupled, Glauber, Metropolis, ZeroTemperature, kernels, patterns
 from hopfield_sim import randomness as rnd
 from hopfield_sim.dynamics import noise, stream
-from hopfield_sim.kernels import blocked, choice, couplings, packed, plain, reference, simd
+from hopfield_sim.kernels import blocked, choice, couplings, packed, plain, reference
 from hopfield_sim.randomness import EXPONENTIAL, FIXED, LOGISTIC, NONE, RANDOM, Draws, Noise, Stream
+from tests import targets
 
 TEMPERATURES = (0.0, 0.05, 0.5, 1.2)
 KINDS = {"none": NONE, "logistic": LOGISTIC, "exponential": EXPONENTIAL}
@@ -438,19 +436,8 @@ def test_blocked_needs_few_bytes_a_replica():
 
 # -------------------------------------------------------------------------------- other processors
 
-PROGRAM = """
-import sys
-from hopfield_sim.kernels import simd
-simd.X86 = sys.argv[1] != "no x86"
-from tests.test_forms import digests_of_this_machine
-print(simd.VNNI, simd.AVX2, *digests_of_this_machine())
-"""
-AVX2 = "+avx,+avx2,+sse4.1,+sse4.2,+ssse3,+popcnt"
-# "no x86": the products of any other processor, in vectors that LLVM breaks down by itself
-TARGETS = {"generic": ("generic", ""), "haswell": ("haswell", AVX2), "no x86": ("generic", "")}
 
-
-def digests_of_this_machine():
+def digests():
     """Each form's hash of 40 lanes after 20 sweeps with each noise, N = 300, P = 37."""
     xi = patterns.random(37, 300, seed=9)
     start = patterns.random(40, 300, seed=8).astype(np.int8)
@@ -466,36 +453,21 @@ def digests_of_this_machine():
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory):
     """One process for each target, all at once: they compile everything anew."""
-    started = {}
-    for name, (processor, features) in TARGETS.items():
-        if not simd.X86 or (features and not simd.AVX2):
-            continue
-        environment = os.environ | {
-            "NUMBA_CPU_NAME": processor,
-            "NUMBA_CPU_FEATURES": features,
-            "NUMBA_CACHE_DIR": str(tmp_path_factory.mktemp(processor)),
-        }
-        started[name] = subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, name],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    yield started
-    for process in started.values():
+    processes = {
+        name: targets.started(name, "tests.test_forms", tmp_path_factory.mktemp("cache"))
+        for name in targets.TARGETS
+        if targets.runs_here(name)
+    }
+    yield processes
+    for process in processes.values():
         process.kill()
         process.communicate()
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", targets.TARGETS)
 def test_other_processors_give_the_same_bits(name, elsewhere):
     """Compiled for one without vector extensions, with AVX2 alone, and for none in particular."""
-    if name not in elsewhere:
-        pytest.skip("such code does not run here: this is no x86 processor, or one without AVX2")
-    output, errors = elsewhere[name].communicate(timeout=300)
-    assert elsewhere[name].returncode == 0, errors
-    vnni, avx2, *digests = output.split()
-    assert (vnni, avx2) == ("False", str(bool(TARGETS[name][1])))
-    assert digests == digests_of_this_machine()
-    assert len(set(digests)) == 1
+    targets.skip_elsewhere(name)
+    there = targets.found(name, elsewhere[name])
+    assert there == digests()
+    assert len(set(there)) == 1

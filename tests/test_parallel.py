@@ -1,16 +1,14 @@
 """All neurons at once, many lanes: the trajectory of the simple form, whatever the processor."""
 
 import hashlib
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from hopfield_sim import patterns, randomness
-from hopfield_sim.kernels import advance, parallel, parallel_lanes, reference, simd
+from hopfield_sim.kernels import advance, parallel, parallel_lanes, reference
 from hopfield_sim.randomness import LOGISTIC, NONE, PARALLEL, Noise, Stream
+from tests import targets
 from tests.test_blocked import TEMPERATURES, values
 
 
@@ -134,43 +132,18 @@ def test_what_does_not_fit_is_known():
     assert (after == -1).all() and (overlaps == -32_767).all() and flips == 0
 
 
-PROGRAM = """
-from hopfield_sim.kernels import simd
-from tests.test_parallel import digest_of_this_machine
-print(simd.VNNI, simd.AVX2, digest_of_this_machine())
-"""
-
-
-def digest_of_this_machine() -> str:
+def digests() -> list[str]:
     """SHA-256 of spins, overlaps and flips of 40 lanes after 20 steps, N = 300, P = 137 and 37."""
     digest = hashlib.sha256()
     for kind in (NONE, LOGISTIC):
         for xi in (values(137, 300, (-1, 1)), values(37, 300, (-1, 0, 1))):
             for array in by_lanes(xi, kind, start(40, 300), n_steps=20):
                 digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+    return [digest.hexdigest()]
 
 
-@pytest.mark.parametrize(
-    ("name", "features"), [("generic", ""), ("haswell", "+avx,+avx2,+sse4.1,+sse4.2,+ssse3")]
-)
-def test_other_processors_give_the_same_bits(name, features, tmp_path):
-    """Compiled for a processor without vector extensions, and for one with AVX2 alone."""
-    if features and not simd.AVX2:
-        pytest.skip("this processor has no AVX2 to run such code on")
-    environment = os.environ | {
-        "NUMBA_CPU_NAME": name,
-        "NUMBA_CPU_FEATURES": features,
-        "NUMBA_CACHE_DIR": str(tmp_path),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    vnni, avx2, digest = done.stdout.split() or [done.stderr] * 3
-    assert (vnni, avx2) == ("False", str(bool(features))), done.stderr
-    assert digest == digest_of_this_machine()
+@pytest.mark.parametrize("name", targets.TARGETS)
+def test_other_processors_give_the_same_bits(name, tmp_path):
+    """Compiled for one without vector extensions, with AVX2 alone, and for none in particular."""
+    targets.skip_elsewhere(name)
+    assert targets.found(name, targets.started(name, "tests.test_parallel", tmp_path)) == digests()

@@ -20,7 +20,6 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from hopfield_sim.kernels import simd
 from hopfield_sim.kernels.simd import (
     I8,
     I16,
@@ -30,9 +29,11 @@ from hopfield_sim.kernels.simd import (
     V16,
     V32,
     V64,
+    VBMI,
     VNNI,
     accumulators,
     add_quads,
+    broadcast,
     call,
     constant,
     joined,
@@ -45,22 +46,11 @@ WORD = 64  # patterns of a vector of bytes
 SITES = 8  # rows that are summed over at once
 PERMUTED = 256  # values of a table that bytes can be looked up in, four registers of it
 
-PERMUTES = "avx512vbmi" in simd._features()
-"""Whether the processor looks up 64 bytes in 128 at once."""
-
 _HALF, _QUARTER = ir.VectorType(I8, 32), ir.VectorType(I8, 16)
 
 
 def _number(value):
     return ir.Constant(I64, value)
-
-
-def _everywhere(builder, kind, value):
-    """A number in all places of a vector kind."""
-    undefined = ir.Constant(kind, ir.Undefined)
-    first = builder.insert_element(undefined, value, ir.Constant(I32, 0))
-    zeros = ir.Constant(ir.VectorType(I32, kind.count), [0] * kind.count)
-    return builder.shuffle_vector(first, undefined, zeros)
 
 
 def _sum(builder, total):
@@ -90,7 +80,7 @@ def _each_bit(builder, n_chunks, n_words):
 
 
 def _mask(builder, bit):
-    return _everywhere(builder, V8, builder.trunc(builder.shl(_number(1), bit), I8))
+    return broadcast(builder, builder.trunc(builder.shl(_number(1), bit), I8), V8)
 
 
 def _sums(n_planes):
@@ -133,7 +123,7 @@ def _sums(n_planes):
                             bits = builder.and_(bits, mask)
                             for plane, value in enumerate(values):
                                 _add_product(builder, kept[SITES * plane + site], bits, value)
-                    shift = _everywhere(builder, V32, builder.trunc(bit, I32))
+                    shift = broadcast(builder, builder.trunc(bit, I32), V32)
                     for total, place in zip(totals, kept, strict=True):
                         value = builder.ashr(builder.load(place), shift)
                         builder.store(builder.add(builder.load(total), value), total)
@@ -188,7 +178,7 @@ def shift_tile(typingctx, row, m, change, n_chunks, n_words):
 
     def generate(context, builder, signature, arguments):
         row, m, change, n_chunks, n_words = arguments
-        up = _everywhere(builder, V16, change)
+        up = broadcast(builder, change, V16)
         down = builder.sub(constant(V16, 0), up)
         with _each_bit(builder, n_chunks, n_words) as (in_row, in_plane, bit):
             mask = _mask(builder, bit)
@@ -258,7 +248,7 @@ def _look_ups(together):
 
         def generate(context, builder, signature, arguments):
             row, m, planes, stride, n_planes, table, shift, sums, n_chunks, n_words = arguments
-            if permutes and not PERMUTES:
+            if permutes and not VBMI:
                 return context.get_dummy_value()  # never called
             if permutes:
                 kept = accumulators(builder, 2 * together)
@@ -287,7 +277,7 @@ def _look_ups(together):
                     at = builder.add(m, builder.shl(place, _number(1)))
                     halves = [load(builder, at, 64 * half, V16) for half in range(2)]
                     if permutes:
-                        up = _everywhere(builder, V16, builder.trunc(shift, I16))
+                        up = broadcast(builder, builder.trunc(shift, I16), V16)
                         one = constant(V16, 1)
                         halves = [builder.lshr(builder.add(h, up), one) for h in halves]
                         places = joined(builder, *(builder.trunc(h, _HALF) for h in halves))
@@ -308,7 +298,7 @@ def _look_ups(together):
                             value = _permuted(builder, builder.add(table, here), places)
                         else:
                             down = builder.trunc(builder.shl(plane, _number(3)), I32)
-                            down = _everywhere(builder, V32, down)
+                            down = broadcast(builder, down, V32)
                             parts = [builder.lshr(v, down) for v in found]
                             parts = [builder.trunc(v, _QUARTER) for v in parts]
                             pairs = [joined(builder, *parts[k : k + 2]) for k in (0, 2)]

@@ -31,8 +31,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hopfield_sim.device import compiled
-from hopfield_sim.kernels.draws import fill_group, round_keys
-from hopfield_sim.kernels.simd import aligned
+from hopfield_sim.kernels.draws import fill_group, for_groups
+from hopfield_sim.kernels.simd import aligned, words_of
 from hopfield_sim.kernels.tiles import (
     BLOCK,
     GROUP,
@@ -96,8 +96,8 @@ def packed(by_site: np.ndarray, couplings: np.ndarray | None = None) -> Packed:
     if offset == 1 and np.all(by_site):
         minus = np.zeros((n_sites, -(-n_patterns // PAGE) * PAGE), bool)
         np.less(by_site, 0, out=minus[:n_neurons, :n_patterns])
-        for_fields = _words(minus, np.uint32).reshape(-1, BLOCK, minus.shape[1] // PAGE)
-        for_overlaps = _words(minus[:, :n_patterns].T, np.uint64)
+        for_fields = words_of(minus, np.uint32).reshape(-1, BLOCK, minus.shape[1] // PAGE)
+        for_overlaps = words_of(minus[:, :n_patterns].T, np.uint64)
         return Packed(
             np.ascontiguousarray(for_fields.transpose(0, 2, 1)),
             np.ascontiguousarray(for_overlaps.T),
@@ -118,11 +118,6 @@ def packed(by_site: np.ndarray, couplings: np.ndarray | None = None) -> Packed:
         own,
         offset,
     )
-
-
-def _words(bits, kind):
-    """Rows of bits as unsigned words, the lowest bit first."""
-    return np.ascontiguousarray(np.packbits(bits, axis=1, bitorder="little")).view(kind)
 
 
 def sweep_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sweeps, flips):
@@ -170,11 +165,6 @@ def _sweep_some(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sweep
         _spread(by_lane, grouped)
     own = aligned((n_blocks * BLOCK,), np.int32)
     own[:n_neurons] = diagonal
-    lane_words = np.zeros((n_twos * LANES, 2), np.uint32)
-    lane_words[:n_lanes] = draws.lanes
-    lane_words = lane_words.reshape(-1, GROUP, 2).transpose(0, 2, 1).copy()
-    lane_scale = np.zeros((2 * n_twos, GROUP), np.float32)
-    lane_scale.reshape(-1)[:n_lanes] = draws.scale
     counts = np.zeros((n_twos, LANES), np.int64)
     scratch = _Scratch(
         h=aligned((2, BLOCK, GROUP), np.int32),
@@ -194,7 +184,7 @@ def _sweep_some(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sweep
         own,
         s,
         m.reshape(n_twos, -1),
-        draws._replace(key=round_keys(draws.key), lanes=lane_words, scale=lane_scale),
+        for_groups(draws, n_twos * LANES),
         first_sweep,
         n_sweeps,
         n_neurons,

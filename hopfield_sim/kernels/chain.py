@@ -257,20 +257,9 @@ def overlaps_block(typingctx, bits, flipped, spins, m, low, high, n_words):
             builder, builder.icmp_signed(">", load(builder, spins, 0, V8), constant(V8, 0))
         )
 
-        def everywhere(word):
-            first = builder.insert_element(
-                ir.Constant(V64, ir.Undefined), word, ir.Constant(I32, 0)
-            )
-            return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(I32, 8), [0] * 8))
-
-        states, turned = everywhere(positive), everywhere(flipped)
+        states, turned = (broadcast(builder, word, V64) for word in (positive, flipped))
         n_flips = builder.trunc(builder.ctpop(flipped), I16)
-        first = builder.insert_element(
-            ir.Constant(V16, ir.Undefined),
-            builder.shl(n_flips, ir.Constant(I16, 1)),
-            ir.Constant(I32, 0),
-        )
-        twice = builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(I32, 32), [0] * 32))
+        twice = broadcast(builder, builder.shl(n_flips, ir.Constant(I16, 1)), V16)
         eight, half = ir.VectorType(ir.IntType(8), 8), ir.VectorType(ir.IntType(8), 32)
         with cgutils.for_range(builder, n_words) as loop:
             row = builder.add(bits, builder.mul(loop.index, ir.Constant(I64, 512)))

@@ -32,16 +32,14 @@ from hopfield_sim.kernels.chain import (
     would_flip,
 )
 from hopfield_sim.kernels.draws import (
-    fill_sites,
-    fill_thresholds,
-    fill_words,
+    fill_sweep,
     round_keys,
     thresholds_row,
     words_block,
 )
 from hopfield_sim.kernels.packed import Bits
 from hopfield_sim.kernels.simd import aligned
-from hopfield_sim.randomness import DYNAMICS, FIXED, LOGISTIC, NONE, ORDER, RANDOM, limit
+from hopfield_sim.randomness import FIXED, LOGISTIC, NONE, RANDOM, limit
 
 _CUTS = (2.0**-3, 2.0**-7, 2.0**-12)  # chances of a word above a cut
 
@@ -232,22 +230,16 @@ def _overlaps(bits, before, after, m, planes):
 @compiled
 def _one_by_one(couplings, diagonal, spins, fields, draws, first_sweep, n_sweeps, flips):
     """The simple form: any order, any integers."""
-    key, lanes, kind, scale, bound, order = draws
+    kind, order = draws.kind, draws.order
     n_neurons = len(couplings)
     words = np.empty(4 * ((n_neurons + 3) // 4), np.uint32)
     theta = np.zeros(n_neurons, diagonal.dtype)
     site_of_visit = np.arange(n_neurons)
-    no_lane = np.zeros(2, np.uint32)
     for lane in range(spins.shape[0]):
         s = spins[lane]
         h = fields[lane]
         for sweep in range(first_sweep, first_sweep + n_sweeps):
-            if order == RANDOM:
-                fill_words(words, key, ORDER, no_lane, sweep)
-                fill_sites(site_of_visit, words)
-            if kind != NONE:
-                fill_words(words, key, DYNAMICS, lanes[lane], sweep)
-                fill_thresholds(theta, words, kind, scale[lane], bound)
+            fill_sweep(theta, site_of_visit, words, draws, lane, sweep)
             before = flips[lane]
             for visit in range(n_neurons):
                 i = site_of_visit[visit]

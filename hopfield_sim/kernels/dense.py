@@ -27,8 +27,8 @@ from typing import NamedTuple
 import numpy as np
 
 from hopfield_sim.device import compiled
-from hopfield_sim.kernels.draws import fill_sites, fill_thresholds, fill_words
-from hopfield_sim.randomness import DYNAMICS, NONE, ORDER, PARALLEL, RANDOM
+from hopfield_sim.kernels.draws import fill_sweep
+from hopfield_sim.randomness import NONE, PARALLEL, RANDOM
 
 TABLE, SYMMETRIC, LOGARITHM, EXPONENTIAL = range(4)
 
@@ -77,26 +77,20 @@ def sweep_dense(network, diagonal, spins, memory, draws, first_sweep, n_sweeps, 
     int8 (lane, neuron); memory: int16 or wider (lane, rows x pattern); draws: `randomness.Draws`;
     flips: int64 (lane,), added to. In parallel order all decisions use the state before the step.
     """
-    key, lanes, kind, scale, bound, order = draws
+    kind, order = draws.kind, draws.order
     n_neurons = spins.shape[1]
     words = np.empty(4 * ((n_neurons + 3) // 4), np.uint32)
     theta = np.zeros(n_neurons, np.int64)
     site_of_visit = np.arange(n_neurons)
-    no_lane = np.zeros(2, np.uint32)
     moved = np.empty(n_neurons, np.int64)
     for lane in range(spins.shape[0]):
         s = spins[lane]
         m = memory[lane]
-        cold = kind == NONE or scale[lane] == 0
+        cold = kind == NONE or draws.scale[lane] == 0
         level = _state_level(network, m)
         flipped = 0
         for sweep in range(first_sweep, first_sweep + n_sweeps):
-            if order == RANDOM:
-                fill_words(words, key, ORDER, no_lane, sweep)
-                fill_sites(site_of_visit, words)
-            if kind != NONE:
-                fill_words(words, key, DYNAMICS, lanes[lane], sweep)
-                fill_thresholds(theta, words, kind, scale[lane], bound)
+            fill_sweep(theta, site_of_visit, words, draws, lane, sweep)
             n_moved = 0
             for visit in range(n_neurons):
                 i = site_of_visit[visit]

@@ -37,7 +37,6 @@ from hopfield_sim.device import compiled
 from hopfield_sim.kernels import dense
 from hopfield_sim.kernels.bits import (
     PERMUTED,
-    PERMUTES,
     SITES,
     WORD,
     look_up_2,
@@ -47,9 +46,9 @@ from hopfield_sim.kernels.bits import (
     sums_2,
     sums_3,
 )
-from hopfield_sim.kernels.draws import fill_sites, fill_thresholds, fill_words
-from hopfield_sim.kernels.simd import aligned
-from hopfield_sim.randomness import DYNAMICS, NONE, ORDER, PARALLEL, RANDOM
+from hopfield_sim.kernels.draws import fill_sweep
+from hopfield_sim.kernels.simd import VBMI, aligned
+from hopfield_sim.randomness import NONE, PARALLEL, RANDOM
 
 AHEAD = 2 * SITES
 """Most sites whose costs are computed before they are visited."""
@@ -161,13 +160,12 @@ def sweep_dense(network, diagonal, spins, memory, draws, first_sweep, n_sweeps, 
 @compiled
 def _sweep(network, spins, memory, draws, first_sweep, n_sweeps, flips, scratch):
     """All arrays stay alive in the caller: this function works on their addresses."""
-    key, lanes, kind, scale, bound, order = draws
+    kind, order = draws.kind, draws.order
     m, planes, sums, addresses = scratch
     n_neurons = spins.shape[1]
     words = np.empty(4 * ((n_neurons + 3) // 4), np.uint32)
     theta = np.zeros(n_neurons, np.int64)
     site_of_visit = np.arange(n_neurons)
-    no_lane = np.zeros(2, np.uint32)
     costs = np.empty(AHEAD, np.int64)
     moved = np.empty(n_neurons, np.int64)
     rows_at, row = network.rows.ctypes.data, network.rows[0].size
@@ -181,12 +179,7 @@ def _sweep(network, spins, memory, draws, first_sweep, n_sweeps, flips, scratch)
         flipped = 0
         rate = 0.0
         for sweep in range(first_sweep, first_sweep + n_sweeps):
-            if order == RANDOM:
-                fill_words(words, key, ORDER, no_lane, sweep)
-                fill_sites(site_of_visit, words)
-            if kind != NONE:
-                fill_words(words, key, DYNAMICS, lanes[lane], sweep)
-                fill_thresholds(theta, words, kind, scale[lane], bound)
+            fill_sweep(theta, site_of_visit, words, draws, lane, sweep)
             if not is_begun:
                 constant, total = _begun(network, m, planes, sums)
                 is_begun = True
@@ -282,7 +275,7 @@ def _look_up(network, i, m, planes, sums):
     both = sums.reshape(-1)[: 2 * n_planes].reshape(n_planes, 2)
     both[:] = 0
     n_words = row // WORD
-    if PERMUTES and len(network.digits) > 0:
+    if VBMI and len(network.digits) > 0:
         plane = 0
         while plane < n_planes:
             table = network.digits.ctypes.data + PERMUTED * plane

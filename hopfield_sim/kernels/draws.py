@@ -19,6 +19,7 @@ from hopfield_sim.kernels.simd import (
     I64,
     V32,
     V64,
+    broadcast,
     constant,
     load,
     rounded_up,
@@ -37,6 +38,8 @@ from hopfield_sim.randomness import (
     LN_2_32,
     LOGISTIC,
     NONE,
+    ORDER,
+    RANDOM,
     logarithm,
     philox,
 )
@@ -87,6 +90,37 @@ def fill_sites(out, words):
         out[v] = np.int64((np.uint64(words[v]) * np.uint64(out.size)) >> _HALF)
 
 
+@compiled
+def fill_sweep(theta, site_of_visit, words, draws, lane, sweep):
+    """What one sweep of one lane draws: thresholds, and sites where their order is random.
+
+    theta: int32 or int64 (visit,), left alone without noise; site_of_visit: int64 (visit,), left
+    alone in other orders; words: uint32 (4 blocks,), overwritten.
+    """
+    if draws.order == RANDOM:
+        fill_words(words, draws.key, ORDER, np.zeros(2, np.uint32), sweep)
+        fill_sites(site_of_visit, words)
+    if draws.kind != NONE:
+        fill_words(words, draws.key, DYNAMICS, draws.lanes[lane], sweep)
+        fill_thresholds(theta, words, draws.kind, draws.scale[lane], draws.bound)
+
+
+def for_groups(draws: randomness.Draws, n_lanes: int) -> randomness.Draws:
+    """The same draws for groups of 32 lanes, n_lanes places in all, and `round_keys` for the key.
+
+    lanes: uint32 (group, 2, 32); scale: float32 (group, 32); 0 in places without a lane.
+    """
+    lanes = np.zeros((n_lanes, 2), np.uint32)
+    lanes[: len(draws.lanes)] = draws.lanes
+    scale = np.zeros(n_lanes, np.float32)
+    scale[: len(draws.scale)] = draws.scale
+    return draws._replace(
+        key=round_keys(draws.key),
+        lanes=np.ascontiguousarray(lanes.reshape(-1, GROUP, 2).transpose(0, 2, 1)),
+        scale=scale.reshape(-1, GROUP),
+    )
+
+
 def round_keys(key: np.ndarray) -> np.ndarray:
     """The two key words of each of Philox's ten rounds: uint64 (10, 2), for the vector forms."""
     steps = np.arange(10, dtype=np.uint64)[:, None] * np.array([_W0, _W1])
@@ -102,7 +136,7 @@ def _philox(builder, counters, keys):
     half = constant(V64, 32)
     for round_ in range(10):
         k0, k1 = (
-            _everywhere(builder, load(builder, keys, 16 * round_ + 8 * k, I64)) for k in range(2)
+            broadcast(builder, load(builder, keys, 16 * round_ + 8 * k, I64), V64) for k in range(2)
         )
         after = []
         for c0, c1, c2, c3 in counters:
@@ -134,18 +168,6 @@ def _logarithms(builder, numbers):
     return [
         builder.fadd(power, builder.fmul(p, y)) for power, p, y in zip(powers, ps, ys, strict=True)
     ]
-
-
-def _everywhere(builder, word):
-    """A 64-bit word in all 8 places."""
-    first = builder.insert_element(ir.Constant(V64, ir.Undefined), word, ir.Constant(I32, 0))
-    return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(I32, 8), [0] * 8))
-
-
-def _number(builder, value):
-    """A float32 in all 16 places."""
-    first = builder.insert_element(ir.Constant(F32, ir.Undefined), value, ir.Constant(I32, 0))
-    return builder.shuffle_vector(first, first, constant(V32, 0))
 
 
 def _thresholds(builder, kind, words, scales, bound):
@@ -184,7 +206,7 @@ def _group_tile(kind):
         def generate(context, builder, signature, arguments):
             out, count, high, lanes, keys, scale, bound = arguments
             low, half = constant(V64, 0xFFFFFFFF), constant(V64, 32)
-            front = (_everywhere(builder, count), _everywhere(builder, high))
+            front = (broadcast(builder, count, V64), broadcast(builder, high, V64))
             counters = []
             for side in range(0, 4 * GROUP, 64):
                 pairs = [load(builder, lanes, 4 * GROUP * k + side, V64) for k in range(2)]
@@ -193,7 +215,7 @@ def _group_tile(kind):
                 counters.append((*front, *(builder.lshr(p, half) for p in pairs)))
             drawn = _philox(builder, counters, keys)
             spans = [load(builder, scale, side, F32) for side in range(0, 4 * GROUP, 64)]
-            top = _number(builder, bound)
+            top = broadcast(builder, bound, F32)
             for visit in range(4):
                 words = [
                     builder.or_(builder.and_(even[visit], low), builder.shl(odd[visit], half))
@@ -249,13 +271,13 @@ def words_block(typingctx, out, count, lane, keys):
         out, count, lane, keys = arguments
         low, half = constant(V64, 0xFFFFFFFF), constant(V64, 32)
         lanes = [
-            _everywhere(builder, builder.zext(load(builder, lane, 4 * k, I32), I64))
+            broadcast(builder, builder.zext(load(builder, lane, 4 * k, I32), I64), V64)
             for k in range(2)
         ]
         counters = []
         for first in (0, 8):
             places = ir.Constant(V64, list(range(first, first + 8)))
-            counts = builder.add(_everywhere(builder, count), places)
+            counts = builder.add(broadcast(builder, count, V64), places)
             high = builder.or_(builder.lshr(counts, half), constant(V64, randomness.DYNAMICS << 28))
             counters.append((counts, high, *lanes))
         for row, words in enumerate(_philox(builder, counters, keys)):
@@ -285,7 +307,7 @@ def _row_tile(kind, n_vectors):
 
         def generate(context, builder, signature, arguments):
             words, out, scale, bound = arguments
-            scale, bound = _number(builder, scale), _number(builder, bound)
+            scale, bound = broadcast(builder, scale, F32), broadcast(builder, bound, F32)
             some = [load(builder, words, 64 * v, V32) for v in range(n_vectors)]
             thetas = _thresholds(builder, kind, some, [scale] * n_vectors, bound)
             for v, theta in enumerate(thetas):

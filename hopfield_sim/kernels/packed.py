@@ -34,7 +34,7 @@ from hopfield_sim.kernels.chain import (
     population,
 )
 from hopfield_sim.kernels.draws import fill_block, round_keys
-from hopfield_sim.kernels.simd import aligned
+from hopfield_sim.kernels.simd import aligned, words_of
 from hopfield_sim.randomness import NONE
 
 
@@ -66,18 +66,17 @@ def bits(by_site: np.ndarray, couplings: np.ndarray | None = None) -> Bits:
     columns = x.reshape(n_blocks, BLOCK, n_padded).transpose(0, 2, 1)
     offset = 2**15 * (2 * x.sum(axis=1, dtype=np.int64) - n_padded)
     return Bits(
-        _words(quads.reshape(n_blocks, n_padded // 4, 4, 64)),
-        _words(columns),
+        _at_cache_lines(quads.reshape(n_blocks, n_padded // 4, 4, 64)),
+        _at_cache_lines(columns),
         couplings,
         offset.astype(np.int32).reshape(n_blocks, BLOCK),  # wraps around, and back in the sum
     )
 
 
-def _words(truth: np.ndarray) -> np.ndarray:
-    """bool (..., 64) as uint64 (...), bit k from place k."""
-    octets = np.ascontiguousarray(np.packbits(truth, axis=-1, bitorder="little"))
-    out = aligned(truth.shape[:-1], np.uint64)
-    out[...] = octets.view("<u8")[..., 0]
+def _at_cache_lines(bits: np.ndarray) -> np.ndarray:
+    """bool (..., 64) as uint64 (...)."""
+    out = aligned(bits.shape[:-1], np.uint64)
+    out[...] = words_of(bits, np.uint64)[..., 0]
     return out
 
 

@@ -9,26 +9,25 @@ from __future__ import annotations
 import numpy as np
 
 from hopfield_sim.device import compiled
-from hopfield_sim.kernels.draws import fill_thresholds, fill_words
-from hopfield_sim.randomness import DYNAMICS, NONE
+from hopfield_sim.kernels.draws import fill_sweep
+from hopfield_sim.randomness import NONE
 
 
 @compiled
 def step_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sweeps, flips):
     """Steps in place over patterns, O(N P) each; arguments as `plain.sweep_patterns`."""
-    key, lanes, kind, scale, bound, _ = draws
+    kind = draws.kind
     n_neurons, n_patterns = patterns.shape
     wide = diagonal.dtype.type
     words = np.empty(4 * ((n_neurons + 3) // 4), np.uint32)
     theta = np.zeros(n_neurons, diagonal.dtype)
+    in_order = np.arange(n_neurons)
     moved = np.empty(n_neurons, np.int64)
     for lane in range(spins.shape[0]):
         s = spins[lane]
         m = overlaps[lane]
         for sweep in range(first_sweep, first_sweep + n_sweeps):
-            if kind != NONE:
-                fill_words(words, key, DYNAMICS, lanes[lane], sweep)
-                fill_thresholds(theta, words, kind, scale[lane], bound)
+            fill_sweep(theta, in_order, words, draws, lane, sweep)
             n_moved = 0
             for i in range(n_neurons):
                 x = patterns[i]
@@ -50,18 +49,17 @@ def step_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_swe
 @compiled
 def step_couplings(couplings, diagonal, spins, fields, draws, first_sweep, n_sweeps, flips):
     """Steps in place over couplings, O(N) a flip; arguments as `couplings.sweep_couplings`."""
-    key, lanes, kind, scale, bound, _ = draws
+    kind = draws.kind
     n_neurons = len(couplings)
     words = np.empty(4 * ((n_neurons + 3) // 4), np.uint32)
     theta = np.zeros(n_neurons, diagonal.dtype)
+    in_order = np.arange(n_neurons)
     moved = np.empty(n_neurons, np.int64)
     for lane in range(spins.shape[0]):
         s = spins[lane]
         h = fields[lane]
         for sweep in range(first_sweep, first_sweep + n_sweeps):
-            if kind != NONE:
-                fill_words(words, key, DYNAMICS, lanes[lane], sweep)
-                fill_thresholds(theta, words, kind, scale[lane], bound)
+            fill_sweep(theta, in_order, words, draws, lane, sweep)
             n_moved = 0
             for i in range(n_neurons):
                 if s[i] * h[i] - diagonal[i] < theta[i]:

@@ -28,7 +28,7 @@ import numpy as np
 
 from hopfield_sim.device import compiled
 from hopfield_sim.kernels import blocked
-from hopfield_sim.kernels.draws import fill_group, round_keys
+from hopfield_sim.kernels.draws import fill_group, for_groups
 from hopfield_sim.kernels.popcount import (
     PAGE,
     TABLES,
@@ -40,7 +40,7 @@ from hopfield_sim.kernels.popcount import (
     look_up,
     look_up_wide,
 )
-from hopfield_sim.kernels.simd import AVX2, VNNI, aligned
+from hopfield_sim.kernels.simd import AVX2, VNNI, aligned, words_of
 from hopfield_sim.kernels.tiles import BLOCK, GROUP, TILE, fields_tile, overlaps_tile
 from hopfield_sim.randomness import NONE
 
@@ -95,8 +95,8 @@ def packed(by_site: np.ndarray) -> Packed:
     pages[:, :, :PAGE] = minus[:, : n_pages * PAGE].reshape(n_sites, n_pages, PAGE)
     tiles = minus.T[: _round_up(n_patterns, TILE)].reshape(-1, TILE, n_sites)
     return Packed(
-        np.ascontiguousarray(_words(pages, np.uint64)[:, :, 0].T),
-        np.ascontiguousarray(_words(tiles, np.uint32).transpose(0, 2, 1)),
+        np.ascontiguousarray(words_of(pages, np.uint64)[:, :, 0].T),
+        np.ascontiguousarray(words_of(tiles, np.uint32).transpose(0, 2, 1)),
         np.zeros((0, 0), np.int8),
         np.zeros((0, 0, 4), np.uint8),
         0,
@@ -105,12 +105,6 @@ def packed(by_site: np.ndarray) -> Packed:
 
 def _round_up(count: int, unit: int) -> int:
     return -(-count // unit) * unit
-
-
-def _words(bits: np.ndarray, kind) -> np.ndarray:
-    """Booleans (..., n) as bits of words of an unsigned kind, the first the lowest."""
-    little = np.ascontiguousarray(np.packbits(bits, axis=-1, bitorder="little"))
-    return little.view(np.dtype(kind).newbyteorder("<")).astype(kind, copy=False)
 
 
 def _bits(words: np.ndarray) -> np.ndarray:
@@ -132,7 +126,7 @@ def step_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_swe
     minus = np.zeros((n_groups * GROUP, n_sites), bool)
     np.less(spins, 0, out=minus[:n_lanes, :n_neurons])
     s = aligned((n_groups, n_sites // WORD, GROUP), np.uint32)
-    s[:] = _words(minus, np.uint32).reshape(n_groups, GROUP, -1).transpose(0, 2, 1)
+    s[:] = words_of(minus, np.uint32).reshape(n_groups, GROUP, -1).transpose(0, 2, 1)
     whole = np.zeros((n_groups * GROUP, n_padded), np.int16)
     whole[:n_lanes, :n_patterns] = overlaps
     m = aligned((n_groups, n_padded // 2, GROUP, 2), np.int16)
@@ -141,11 +135,6 @@ def step_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_swe
 
     own = aligned((n_sites,), np.int32)
     own[:n_neurons] = diagonal
-    lane_words = np.zeros((n_groups * GROUP, 2), np.uint32)
-    lane_words[:n_lanes] = draws.lanes
-    lane_words = lane_words.reshape(n_groups, GROUP, 2).transpose(0, 2, 1).copy()
-    lane_scale = np.zeros((n_groups, GROUP), np.float32)
-    lane_scale.reshape(-1)[:n_lanes] = draws.scale
     counts = np.zeros((n_groups, GROUP), np.int64)
     is_signs = patterns.signs_for_fields.size > 0
     n_tables = TABLES * 32 * GROUP * 2 if is_signs else 0
@@ -163,7 +152,7 @@ def step_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_swe
         own,
         s,
         m,
-        draws._replace(key=round_keys(draws.key), lanes=lane_words, scale=lane_scale),
+        for_groups(draws, n_groups * GROUP),
         first_sweep,
         n_sweeps,
         spins.shape,

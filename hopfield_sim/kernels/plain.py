@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from hopfield_sim.device import compiled
-from hopfield_sim.kernels.draws import fill_sites, fill_thresholds, fill_words
-from hopfield_sim.randomness import DYNAMICS, NONE, ORDER, RANDOM
+from hopfield_sim.kernels.draws import fill_sweep
+from hopfield_sim.randomness import NONE, RANDOM
 
 
 @compiled
@@ -21,26 +21,20 @@ def sweep_patterns(patterns, diagonal, spins, overlaps, draws, first_sweep, n_sw
     (neuron,), its type is that of the fields; spins: int8 (lane, neuron); overlaps: M, int16 or
     wider (lane, pattern); draws: `randomness.Draws`; flips: int64 (lane,), counts added.
     """
-    key, lanes, kind, scale, bound, order = draws
+    kind, order = draws.kind, draws.order
     n_neurons, n_patterns = patterns.shape
     wide = diagonal.dtype.type
     padded = 4 * ((n_neurons + 3) // 4)
     words = np.empty(padded, np.uint32)
     theta = np.empty(n_neurons, diagonal.dtype)
     site_of_visit = np.arange(n_neurons)
-    no_lane = np.zeros(2, np.uint32)
     theta[:] = 0
     for lane in range(spins.shape[0]):
         s = spins[lane]
         m = overlaps[lane]
         flipped = 0
         for sweep in range(first_sweep, first_sweep + n_sweeps):
-            if order == RANDOM:
-                fill_words(words, key, ORDER, no_lane, sweep)
-                fill_sites(site_of_visit, words)
-            if kind != NONE:
-                fill_words(words, key, DYNAMICS, lanes[lane], sweep)
-                fill_thresholds(theta, words, kind, scale[lane], bound)
+            fill_sweep(theta, site_of_visit, words, draws, lane, sweep)
             before = flipped
             for visit in range(n_neurons):
                 i = site_of_visit[visit]

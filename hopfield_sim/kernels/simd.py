@@ -31,6 +31,7 @@ def _features() -> set[str]:
 
 
 VNNI = "avx512vnni" in _features()
+VBMI = "avx512vbmi" in _features()  # looks up 64 bytes in 128 at once
 AVX2 = "avx2" in _features()
 X86 = llvm.get_process_triple().startswith("x86_64")  # has SSE2 at least
 
@@ -61,6 +62,12 @@ def aligned(shape: tuple[int, ...], dtype) -> np.ndarray:
     raw = np.zeros(size + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + size].view(dtype).reshape(shape)
+
+
+def words_of(bits: np.ndarray, kind) -> np.ndarray:
+    """Booleans (..., n) as words of an unsigned kind, (..., n / its bits), the first bit lowest."""
+    little = np.ascontiguousarray(np.packbits(bits, axis=-1, bitorder="little"))
+    return little.view(np.dtype(kind).newbyteorder("<")).astype(kind, copy=False)
 
 
 I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
@@ -95,11 +102,11 @@ def store(builder, value, address, offset):
     builder.store(value, _at(builder, address, offset, value.type)).align = 1
 
 
-def broadcast(builder, word):
-    """A 32-bit word in all 16 places."""
-    undefined = ir.Constant(V32, ir.Undefined)
-    first = builder.insert_element(undefined, word, ir.Constant(I32, 0))
-    return builder.shuffle_vector(first, undefined, constant(V32, 0))
+def broadcast(builder, value, kind=V32):
+    """A value in all places of a vector kind: 16 words of 32 bits unless told otherwise."""
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.Constant(I32, 0))
+    zeros = ir.Constant(ir.VectorType(I32, kind.count), [0] * kind.count)
+    return builder.shuffle_vector(first, first, zeros)
 
 
 def call(builder, name, result, *arguments):
