@@ -27,3 +27,20 @@ def judge(monkeypatch):
             return function(*arguments, **options)
 
     return run
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How many reference numbers were compared, how many agree, and how close the worst is."""
+    compared = {}
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            for name, value in getattr(report, "user_properties", ()):
+                if name == "reference" and report.when == "call":
+                    file, row, part = value
+                    compared.setdefault(file, []).append((part, row, outcome == "passed"))
+    for file, found in sorted(compared.items()):
+        part, row, _ = max(found)
+        terminalreporter.write_line(
+            f"reference_{file}.csv: {len(found)} rows, {sum(ok for *_, ok in found)} pass; "
+            f"largest |difference|/tolerance {part:.2g} ({row})"
+        )

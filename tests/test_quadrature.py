@@ -2,9 +2,15 @@
 
 import numpy as np
 import pytest
+from scipy.integrate import quad
 from scipy.special import erf
 
-from hopfield_sim.theory.quadrature import RESOLUTION, gaussian_nodes, thermal_averages
+from hopfield_sim.theory.quadrature import (
+    RESOLUTION,
+    gaussian_nodes,
+    sign_averages,
+    thermal_averages,
+)
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(40)
 
@@ -169,3 +175,48 @@ def test_large_arrays_are_evaluated_in_pieces():
     assert found.shape == mean.shape
     # Odd in the mean, whatever piece a point was in; rounding of a sum of order one.
     np.testing.assert_allclose(found.ravel(), -found.ravel()[::-1], rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("field", "width", "rate"),
+    [(0.3, 0.5, 2.0), (1.0, 0.2, 30.0), (-0.2, 1.0, 0.5), (0.0, 0.7, 4.0), (0.4, 0.1, 0.0)],
+)
+def test_signs_under_exponential_weights(field, width, rate):
+    """Against adaptive integration, with the kink of the weight as a point of division."""
+
+    def average(function):
+        # The weight exp(rate |x|) shifts the Gaussian by rate width at most.
+        reach = 10 + rate * width
+        value, _ = quad(
+            lambda z: function(field + width * z) * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi),
+            -reach,
+            reach,
+            points=[-field / width, -rate * width, rate * width],
+            epsabs=1e-13,  # the odd average vanishes without a field
+            epsrel=1e-12,
+            limit=500,
+        )
+        return value
+
+    found = sign_averages(field, width, rate)
+    weight = average(lambda x: np.exp(rate * abs(x)))
+    sign = average(lambda x: np.sign(x) * np.exp(rate * abs(x))) / weight
+    size = average(lambda x: abs(x) * np.exp(rate * abs(x))) / weight
+    density = np.exp(-(field**2) / (2 * width**2)) / np.sqrt(2 * np.pi) / width / weight
+    # The adaptive rule's own 1e-12, twice in a ratio.
+    assert found.log_weight == pytest.approx(np.log(weight), abs=1e-11)
+    assert found.sign == pytest.approx(sign, abs=1e-11)
+    assert found.size == pytest.approx(size, rel=1e-11)
+    assert found.density == pytest.approx(density, rel=1e-11)
+
+
+def test_signs_do_not_overflow():
+    found = sign_averages(np.array([0.5, -0.5, 0.0]), 0.5, 1e4)
+    # The weight outgrows everything: the sign of the field, or of either side with equal chance.
+    assert found.sign.tolist() == [1, -1, 0] and np.isfinite(found.log_weight).all()
+
+
+@pytest.mark.parametrize("arguments", [(0.1, 0.0, 1.0), (0.1, 1.0, -1.0), (np.nan, 1.0, 1.0)])
+def test_signs_refuse(arguments):
+    with pytest.raises(ValueError, match="width must be > 0"):
+        sign_averages(*arguments)

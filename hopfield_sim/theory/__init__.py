@@ -7,7 +7,12 @@ Submodules are loaded on first use:
 
 from importlib import import_module
 
-__all__ = ["continuation", "hopfield", "labels", "quadrature"]
+__all__ = [
+    "continuation",
+    "hopfield",
+    "labels",
+    "quadrature",
+]
 
 
 def __getattr__(name):

@@ -16,6 +16,7 @@ their own files and are offered here under the same name:
 
     retrieval, spin_glass, paramagnet, solutions      what a phase looks like at (alpha, T)
     mixture, mixture_capacity, condensed              several condensed patterns
+    low_load, low_load_mixture, low_load_condensed    a finite number of patterns, alpha -> 0
     lines, spin_glass_temperature, spinodal_load, spinodal_temperature, transition_load,
     transition_temperature, at_temperature            the phase diagram
     zero_temperature_capacity, spinodal_maximum, at_line_end, transition_maximum
@@ -27,26 +28,32 @@ number of patterns); J.-P. Naef, A. Canning, J. Phys. I France 2 (1992) 247 (the
 spinodal).
 """
 
-import numpy as np
-import xarray as xr
+from functools import partial
 
-from hopfield_sim.theory.hopfield_condensed import condensed
+import numpy as np
+
+from hopfield_sim.theory.hopfield_condensed import condensed, low_load_condensed
 from hopfield_sim.theory.hopfield_lines import (
-    at_line_end,
     at_temperature,
     lines,
     spin_glass_temperature,
     spinodal_load,
-    spinodal_maximum,
     spinodal_temperature,
     transition_load,
-    transition_maximum,
     transition_temperature,
+)
+from hopfield_sim.theory.hopfield_mixtures import low_load_mixture, mixture, mixture_capacity
+from hopfield_sim.theory.hopfield_points import (
+    at_line_end,
+    spinodal_maximum,
+    transition_maximum,
     zero_temperature_capacity,
 )
-from hopfield_sim.theory.hopfield_mixtures import mixture, mixture_capacity
 from hopfield_sim.theory.hopfield_saddle import (
+    CONVENTION,
     LONG_NAMES,
+    LOW_LOAD_SOURCE,
+    SOURCE,
     of_paramagnet,
     of_saddle,
     of_spin_glass,
@@ -54,13 +61,16 @@ from hopfield_sim.theory.hopfield_saddle import (
     retrieval_saddle,
     without_noise,
 )
-from hopfield_sim.theory.labels import common_grid, dataset, on_grid
+from hopfield_sim.theory.labels import branches, common_grid, evaluated
 
 __all__ = [
     "at_line_end",
     "at_temperature",
     "condensed",
     "lines",
+    "low_load",
+    "low_load_condensed",
+    "low_load_mixture",
     "mixture",
     "mixture_capacity",
     "paramagnet",
@@ -77,8 +87,6 @@ __all__ = [
     "zero_temperature_capacity",
 ]
 
-BRANCHES = ("retrieval", "retrieval_unstable", "spin_glass", "paramagnet")
-
 
 def retrieval(alpha, temperature):
     """The stable retrieval phase: of the solutions with m > 0 the one of larger overlap.
@@ -86,28 +94,28 @@ def retrieval(alpha, temperature):
         m = E tanh(h/T),  q = E tanh^2(h/T),  r = q/(1 - C)^2,  h = m + sqrt(alpha r) z
 
     At T = 0 the exact limit (y = m/sqrt(2 alpha r)): m = erf(y),
-    sqrt(2 alpha) = erf(y)/y - (2/sqrt(pi)) exp(-y^2), the larger root y; q = 1. At alpha = 0 a
-    finite number of patterns: m = tanh(m/T). "Stable" is meant against changes of m; it is the
-    equilibrium below `transition_temperature`, metastable up to `spinodal_temperature`, and its
-    replica symmetry breaks where `replicon` < 0, below `at_temperature`.
+    sqrt(2 alpha) = erf(y)/y - (2/sqrt(pi)) exp(-y^2), the larger root y; q = 1. "Stable" is
+    meant against changes of m; it is the equilibrium below `transition_temperature`, metastable up
+    to `spinodal_temperature`, and its replica symmetry breaks where `replicon` < 0, below
+    `at_temperature`. For alpha -> 0 there is `low_load`.
 
     Args:
-        alpha: patterns per neuron, a number, a 1-D array or a DataArray, >= 0.
+        alpha: patterns per neuron, a number, a 1-D array or a DataArray, > 0.
         temperature: likewise, >= 0. Two plain arrays span the grid (alpha, temperature);
             DataArrays are matched by the names of their dimensions and keep their coordinates.
 
     Returns:
         xarray.Dataset on that grid, dimensionless, with m, q, r, C, free_energy, energy, entropy,
-        replicon (-inf at T = 0, alpha > 0: the density of fields at zero is finite there) and
+        replicon (-inf at T = 0: the density of fields at zero is finite there) and
         residual (largest error of the equations). NaN where there is no such solution, above
         alpha_M(T).
 
     Raises:
-        ValueError: a negative, infinite or undefined parameter, or unnamed axes.
+        ValueError: a parameter outside its domain, or unnamed axes.
 
     Source: Amit, Gutfreund, Sompolinsky, Ann. Phys. 173 (1987) 30.
     """
-    return _phase(alpha, temperature, _retrieval, "retrieval phase of the Hopfield network")
+    return _phase("retrieval", alpha, temperature)
 
 
 def spin_glass(alpha, temperature):
@@ -119,12 +127,11 @@ def spin_glass(alpha, temperature):
     e = -1/pi - sqrt(2 alpha/pi). Its replicon is negative everywhere: replica symmetry is an
     approximation in this phase, best near `spin_glass_temperature`.
 
-    Args, Returns, Raises: as `retrieval`. NaN for T >= 1 + sqrt(alpha) and for alpha = 0, where a
-    finite number of patterns has no such phase.
+    Args, Returns, Raises: as `retrieval`. NaN for T >= 1 + sqrt(alpha).
 
     Source: Amit, Gutfreund, Sompolinsky, Ann. Phys. 173 (1987) 30.
     """
-    return _phase(alpha, temperature, _spin_glass, "spin-glass phase of the Hopfield network")
+    return _phase("spin_glass", alpha, temperature)
 
 
 def paramagnet(alpha, temperature):
@@ -134,14 +141,13 @@ def paramagnet(alpha, temperature):
         u = -alpha/(2 (T - 1)),  replicon = 1 - alpha/(T - 1)^2
 
     It is the equilibrium above T_g = 1 + sqrt(alpha), where the replicon changes sign, and is
-    given wherever the formulas hold: for T > 1, and at alpha = 0 for every T > 0 (below T = 1 it
-    is then a maximum of the free energy over m).
+    given wherever the formulas hold, for T > 1.
 
-    Args, Returns, Raises: as `retrieval`. NaN elsewhere.
+    Args, Returns, Raises: as `retrieval`. NaN for T <= 1.
 
     Source: Amit, Gutfreund, Sompolinsky, Ann. Phys. 173 (1987) 30.
     """
-    return _phase(alpha, temperature, _paramagnet, "paramagnetic phase of the Hopfield network")
+    return _phase("paramagnet", alpha, temperature)
 
 
 def solutions(alpha, temperature):
@@ -152,48 +158,92 @@ def solutions(alpha, temperature):
     Returns:
         xarray.Dataset as from `retrieval`, with a further first dimension `branch`:
         "retrieval" (larger m), "retrieval_unstable" (smaller m > 0; it meets the former on the
-        spinodal and exists for every alpha below it), "spin_glass", "paramagnet".
+        spinodal and exists for every alpha below it; NaN below some 1e-13, where m = O(alpha^(1/4))
+        is hidden by rounding), "spin_glass", "paramagnet".
 
     Source: Amit, Gutfreund, Sompolinsky, Ann. Phys. 173 (1987) 30.
     """
+    found = [_phase(branch, alpha, temperature) for branch in _PHASES]
     title = "replica-symmetric solutions of the Hopfield network"
-    phases = (_retrieval, _retrieval_unstable, _spin_glass, _paramagnet)
-    found = [_phase(alpha, temperature, phase, title) for phase in phases]
-    branch = xr.Variable("branch", list(BRANCHES), {"long_name": "solution", "units": "1"})
-    return xr.concat(found, dim=branch, combine_attrs="override")
+    return branches(found, _PHASES, title)
 
 
-def _phase(alpha, temperature, phase, title):
-    grid = common_grid(alpha, temperature)
-    (loads, temperatures), shape = on_grid(grid)
-    values = {name: np.full(loads.size, np.nan) for name in LONG_NAMES}
-    for points, found in phase(loads, temperatures):
-        known = [found[name] for name in ("m", "q", "r", "C")]
-        found["residual"] = residual(loads[points], temperatures[points], *known)
-        for name in values:
-            values[name][points] = found[name]
-    variables = {name: (values[name].reshape(shape), LONG_NAMES[name]) for name in values}
-    return dataset(grid, variables, title)
+def low_load(temperature):
+    """Retrieval with a finite number of patterns, alpha -> 0: m = tanh(m/T).
+
+        f = m^2/2 - T ln 2cosh(m/T)
+
+    Args:
+        temperature: a number, a 1-D array or a DataArray, >= 0.
+
+    Returns:
+        xarray.Dataset on the coordinate temperature with the variables of `retrieval`, of which r
+        is the limit (no noise comes from it, its weight alpha is zero). NaN for T >= 1.
+
+    Raises:
+        ValueError: a bad temperature.
+
+    Source: Amit, Gutfreund, Sompolinsky, Phys. Rev. A 32 (1985) 1007.
+    """
+    return evaluated(
+        common_grid(temperature=temperature),
+        lambda T: _values(_low_load, np.zeros_like(T), T),
+        LONG_NAMES,
+        "retrieval phase of the Hopfield network at low load",
+        convention=CONVENTION,
+        source=LOW_LOAD_SOURCE,
+        branch="retrieval",
+    )
 
 
-def _retrieval(alpha, T):
-    points, saddle = retrieval_saddle(alpha, T)
-    yield points, of_saddle(alpha[points], T[points], saddle)
-    points = np.flatnonzero((alpha == 0) & (T < 1))
-    yield points, without_noise(T[points])
+def _phase(branch, alpha, temperature):
+    equations, phase = _PHASES[branch]
+    return evaluated(
+        common_grid(alpha=alpha, temperature=temperature),
+        partial(_values, equations),
+        LONG_NAMES,
+        f"{phase} of the Hopfield network",
+        convention=CONVENTION,
+        source=SOURCE,
+        branch=branch,
+    )
 
 
-def _retrieval_unstable(alpha, T):
-    points, saddle = retrieval_saddle(alpha, T, stable=False)
-    yield points, of_saddle(alpha[points], T[points], saddle)
+def _values(equations, alpha, T):
+    """name -> array (point,), NaN where the phase does not exist."""
+    values = {name: np.full(alpha.size, np.nan) for name in LONG_NAMES}
+    points, found = equations(alpha, T)
+    known = [found[name] for name in ("m", "q", "r", "C")]
+    found["residual"] = residual(alpha[points], T[points], *known)
+    for name in values:
+        values[name][points] = found[name]
+    return values
+
+
+def _retrieval(alpha, T, stable=True):
+    points, saddle = retrieval_saddle(alpha, T, stable)
+    return points, of_saddle(alpha[points], T[points], saddle)
+
+
+def _low_load(alpha, T):
+    points = np.flatnonzero(T < 1)
+    return points, without_noise(T[points])
 
 
 def _spin_glass(alpha, T):
     # Within rounding of T_g there is no room left for q > 0.
-    points = np.flatnonzero((alpha > 0) & (T < (1 + np.sqrt(alpha)) * (1 - 1e-14)))
-    yield points, of_spin_glass(alpha[points], T[points])
+    points = np.flatnonzero(T < (1 + np.sqrt(alpha)) * (1 - 1e-14))
+    return points, of_spin_glass(alpha[points], T[points])
 
 
 def _paramagnet(alpha, T):
-    points = np.flatnonzero((T > 1) | ((alpha == 0) & (T > 0)))
-    yield points, of_paramagnet(alpha[points], T[points])
+    points = np.flatnonzero(T > 1)
+    return points, of_paramagnet(alpha[points], T[points])
+
+
+_PHASES = {
+    "retrieval": (_retrieval, "retrieval phase"),
+    "retrieval_unstable": (partial(_retrieval, stable=False), "unstable retrieval solution"),
+    "spin_glass": (_spin_glass, "spin-glass phase"),
+    "paramagnet": (_paramagnet, "paramagnetic phase"),
+}

@@ -14,29 +14,37 @@ only to a solution nearby that attracts the iteration.
 Patterns that start with equal |m_mu| are one group: they stay equal, exactly, also where the
 equality is unstable. Patterns that start at zero stay there.
 
-Source: D. J. Amit, H. Gutfreund, H. Sompolinsky, Phys. Rev. A 32 (1985) 1007 (alpha = 0) and
-Ann. Phys. 173 (1987) 30 (alpha > 0).
+Source: D. J. Amit, H. Gutfreund, H. Sompolinsky, Phys. Rev. A 32 (1985) 1007 (a finite number of
+patterns, here alpha = 0) and Ann. Phys. 173 (1987) 30 (alpha > 0).
 """
 
+from functools import partial
 from itertools import product
 from math import comb, prod
 from typing import NamedTuple
 
 import numpy as np
 
-from hopfield_sim.theory.hopfield_saddle import LONG_NAMES, of_paramagnet, thermodynamics
-from hopfield_sim.theory.labels import common_grid, dataset, on_grid
+from hopfield_sim.theory.continuation import attracted
+from hopfield_sim.theory.hopfield_saddle import (
+    CONVENTION,
+    LONG_NAMES,
+    LOW_LOAD_SOURCE,
+    SOURCE,
+    of_paramagnet,
+    thermodynamics,
+)
+from hopfield_sim.theory.labels import common_grid, evaluated
 from hopfield_sim.theory.quadrature import thermal_averages
 
 _MOST_STATES = 20_000
-_FIRST_BLOCK = 50
-_ITERATIONS = 30_000
-_CONVERGED = 1e-14
-_NEWTON_STEPS = 25
-# Newton's method may move by this much of the largest entry, lest it leave for another solution.
-_NEARBY = 0.05
 # Points iterated together times states of the field: bounds the memory.
 _CHUNK = 20_000
+_NAMES = LONG_NAMES | {
+    "m": "overlaps with the condensed patterns",
+    "residual": "largest error of the equations for m and for the noise",
+    "overlap_stability": "smallest curvature of the free energy over the overlaps",
+}
 
 
 class _Groups(NamedTuple):
@@ -56,7 +64,7 @@ def condensed(amplitudes, alpha, temperature):
     Args:
         amplitudes: (pattern,), the overlaps to start from, between -1 and 1 and not all zero. The
             noise starts from q = 1, r = 1.
-        alpha, temperature: numbers, 1-D arrays or DataArrays, >= 0; see `hopfield.retrieval`.
+        alpha, temperature: numbers, 1-D arrays or DataArrays; see `hopfield.retrieval`.
 
     Returns:
         xarray.Dataset on their grid with m (a further, last dimension `pattern`), q, r, C,
@@ -74,37 +82,69 @@ def condensed(amplitudes, alpha, temperature):
 
     Source: Amit, Gutfreund, Sompolinsky, Phys. Rev. A 32 (1985) 1007; Ann. Phys. 173 (1987) 30.
     """
+    return evaluated(
+        common_grid(alpha=alpha, temperature=temperature),
+        partial(_condensed, _checked(amplitudes)),
+        _NAMES,
+        "condensed patterns in the Hopfield network",
+        extra_dims={"m": ("pattern",)},
+        convention=CONVENTION,
+        source=SOURCE,
+        branch="condensed",
+    )
+
+
+def low_load_condensed(amplitudes, temperature):
+    """The solution that the given overlaps flow to, of a finite number of patterns, alpha -> 0.
+
+        m_mu = << xi_mu tanh(sum_nu m_nu xi_nu/T) >>
+
+    The network of undiluted patterns among those of `multitasking`, which has the closed forms.
+
+    Args:
+        amplitudes: as `condensed`.
+        temperature: a number, a 1-D array or a DataArray, >= 0.
+
+    Returns:
+        xarray.Dataset on the coordinate temperature with the variables of `condensed`; for T >= 1
+        the flow ends at m = 0.
+
+    Raises: as `condensed`.
+
+    Source: Amit, Gutfreund, Sompolinsky, Phys. Rev. A 32 (1985) 1007.
+    """
     start = _checked(amplitudes)
+    return evaluated(
+        common_grid(temperature=temperature),
+        lambda T: _condensed(start, np.zeros_like(T), T),
+        _NAMES,
+        "condensed patterns in the Hopfield network at low load",
+        extra_dims={"m": ("pattern",)},
+        convention=CONVENTION,
+        source=LOW_LOAD_SOURCE,
+        branch="condensed",
+    )
+
+
+def _condensed(start, alpha, T):
+    """name -> array (point, ...); at alpha = 0 without the noise of other patterns."""
     levels, group = np.unique(np.abs(start), return_inverse=True)
     kept = levels > 0
     groups = _groups([int(np.sum(group == place)) for place in np.flatnonzero(kept)])
-    grid = common_grid(alpha, temperature)
-    (loads, temperatures), shape = on_grid(grid)
-    names = LONG_NAMES | {
-        "m": "overlaps with the condensed patterns",
-        "residual": "largest error of the equations for m and for the noise",
-        "overlap_stability": "smallest curvature of the free energy over the overlaps",
-    }
-    values = {name: np.full(loads.size, np.nan) for name in names if name != "m"}
-    values["m"] = np.zeros((loads.size, start.size))
+    values = {name: np.full(alpha.size, np.nan) for name in _NAMES}
+    values["m"] = np.zeros((alpha.size, start.size))
     level = np.full(levels.size, -1)  # place of each level among the groups; -1: it stays zero
     level[kept] = np.arange(groups.sizes.size)
     condensing = level[group] >= 0
     chunk = max(1, _CHUNK // groups.weights.size)
-    for first in range(0, loads.size, chunk):
-        points = np.arange(first, min(first + chunk, loads.size))
-        found = _solve(levels[kept], loads[points], temperatures[points], groups)
+    for first in range(0, alpha.size, chunk):
+        points = np.arange(first, min(first + chunk, alpha.size))
+        found = _solve(levels[kept], alpha[points], T[points], groups)
         m = found.pop("m")[:, level[group[condensing]]] * np.sign(start[condensing])
         values["m"][np.ix_(points, np.flatnonzero(condensing))] = m
         for name, value in found.items():
             values[name][points] = value
-    values = {name: array.reshape(shape + array.shape[1:]) for name, array in values.items()}
-    return dataset(
-        grid,
-        {name: (values[name], names[name]) for name in names},
-        "condensed patterns in the Hopfield network",
-        {"m": ("pattern",)},
-    )
+    return values
 
 
 def _checked(amplitudes):
@@ -165,60 +205,33 @@ def _solve(start, alpha, T, groups):
 
 def _flow(start, alpha, T, groups):
     """Overlaps (point, group) and noise (point,) that the iteration converges to; T < T_g."""
-    state = np.column_stack([np.tile(start, (alpha.size, 1)), np.sqrt(alpha)])
-    open_ = np.arange(alpha.size)
-    block, done = _FIRST_BLOCK, 0
-    while open_.size:
-        if done >= _ITERATIONS:
-            worst = open_[0]
-            raise ArithmeticError(
-                f"{open_.size} points did not converge in {done} iterations, the first at "
-                f"alpha = {alpha[worst]:.17g}, temperature = {T[worst]:.17g}; it lies next to a "
-                "transition: move it, or start from other amplitudes"
-            )
-        load, temperature, moving = alpha[open_], T[open_], state[open_]
-        for _ in range(block):
-            moving = _image(moving[:, :-1], moving[:, -1], load, temperature, groups)
-        finished, settled = _newton(moving, load, temperature, groups)
-        state[open_] = np.where(settled[:, None], finished, moving)
-        open_ = open_[~settled]
-        done, block = done + block, 2 * block
-    return state[:, :-1], state[:, -1]
 
+    def image(state, alpha, T):
+        return _image(state[:, :-1], state[:, -1], alpha, T, groups)
 
-def _newton(near, alpha, T, groups):
-    """Newton's method from `near` (point, group + 1), and where its result is to be trusted."""
-    state = near.copy()
-    # Without noise at T = 0 the equations are steps: the iteration ends exactly, or not at all.
-    smooth = (T > 0) | (alpha > 0)
-    identity = np.eye(state.shape[1])
-    slopes = np.zeros((alpha.size, *identity.shape))
-    for _ in range(_NEWTON_STEPS):
-        image = _image(state[:, :-1], state[:, -1], alpha, T, groups)
-        slopes[smooth] = _slopes(
-            state[smooth, :-1], state[smooth, -1], alpha[smooth], T[smooth], groups
-        )
-        solvable = np.linalg.cond(identity - slopes) < 1e13
-        step = np.zeros_like(state)
-        step[solvable] = np.linalg.solve(
-            identity - slopes[solvable], (image - state)[solvable][..., None]
-        )[..., 0]
+    def slopes(state, alpha, T):
+        found = np.zeros((*state.shape, state.shape[1]))
+        # Without noise at T = 0 the equations are steps: the iteration ends exactly, or not at all.
+        smooth = (T > 0) | (alpha > 0)
+        near = state[smooth]
+        found[smooth] = _slopes(near[:, :-1], near[:, -1], alpha[smooth], T[smooth], groups)
+        return found
+
+    def limited(state, step):
         # Within half the way to zero noise, so that the noise stays a width.
         step[:, -1] = np.maximum(step[:, -1], -state[:, -1] / 2)
-        state = state + np.clip(step, -_NEARBY, _NEARBY)
-    image = _image(state[:, :-1], state[:, -1], alpha, T, groups)
-    error = np.abs(image - state).max(axis=1)
-    onward = _image(near[:, :-1], near[:, -1], alpha, T, groups)
-    distance = np.abs(near - state).max(axis=1)
-    approached = np.abs(onward - state).max(axis=1) <= distance + _CONVERGED
-    attracting = np.abs(np.linalg.eigvals(slopes)).max(axis=1) <= 1 + 1e-9
-    found = (
-        (error <= _CONVERGED)
-        & (distance <= _NEARBY * np.abs(near).max(axis=1))
-        & approached
-        & attracting
-    )
-    return state, found
+        return step
+
+    first = np.column_stack([np.tile(start, (alpha.size, 1)), np.sqrt(alpha)])
+    state, converged = attracted(image, slopes, first, alpha, T, limited=limited)
+    if not converged.all():
+        worst = np.flatnonzero(~converged)[0]
+        raise ArithmeticError(
+            f"{np.sum(~converged)} points did not converge, the first at "
+            f"alpha = {alpha[worst]:.17g}, temperature = {T[worst]:.17g}; it lies next to a "
+            "transition: move it, or start from other amplitudes"
+        )
+    return state[:, :-1], state[:, -1]
 
 
 def _averages(m, b, T, groups):

@@ -1,4 +1,4 @@
-"""The lines of the Hopfield network's phase diagram and its special points.
+"""The lines of the Hopfield network's phase diagram.
 
 From high to low temperature, for a given load alpha:
 
@@ -23,45 +23,52 @@ from functools import cache
 import numpy as np
 
 from hopfield_sim.theory.continuation import roots
+from hopfield_sim.theory.hopfield_points import (
+    ALPHA_NAME,
+    BELOW_FOLD,
+    M_NAME,
+    T_NAME,
+    at_line_at,
+    at_ratio,
+    at_top,
+    spinodal_top,
+    transition_at,
+    transition_top,
+)
 from hopfield_sim.theory.hopfield_saddle import (
+    CONVENTION,
+    SOURCE,
     fold,
     of_saddle,
     of_spin_glass,
-    retrieval_saddle,
+    saddle_at_load,
     saddle_at_noise,
 )
 from hopfield_sim.theory.labels import dataset, on_grid, parameter
-from hopfield_sim.theory.quadrature import thermal_averages
 
-# Brackets in T for the special points, which are fixed numbers.
-_SPINODAL_MAXIMUM = (0.005, 0.05)
-_TRANSITION_MAXIMUM = (0.02, 0.2)
-# Bracket in m/b of the point where the de Almeida-Thouless line ends on the spinodal.
-_AT_END = (1.9, 2.4)
 # Beyond this m/b, that is below alpha = 7.3e-4, T_R < 1e-290 leaves the range of floats.
 _AT_LAST = 37.0
 
 # Closer to T = 1 than this the free energies differ by less than 1e-10, and the crossing is scaled
 # from here: to leading order alpha_c is proportional to (1 - T)^2, exact to 1e-5 of itself.
 _NEAR_ONE = 1e-5
-
-_T_NAME = "temperature in units of the coupling J, k_B = 1"
-_ALPHA_NAME = "patterns per neuron, P/N"
-_M_NAME = "overlap with the condensed pattern"
+# Temperatures of the table that brackets a line, from its maximum to T = 1: geometric in 1 - T, so
+# that neighbouring loads differ by less than a factor of 1.5.
+_TABLE = 64
 
 
 def lines(alpha):
     """T_g, T_M, T_c and T_R as functions of the load.
 
     Args:
-        alpha: patterns per neuron, a number, a 1-D array or a DataArray, >= 0.
+        alpha: patterns per neuron, a number, a 1-D array or a DataArray, > 0.
 
     Returns:
         xarray.Dataset on the coordinate alpha with T_g, T_M, T_c, T_R (in units of J); NaN where a
         line does not exist. The functions for one line each give also its residual.
 
     Raises:
-        ValueError: a negative, infinite or undefined load, or unnamed axes.
+        ValueError: a load that is not a finite number > 0, or unnamed axes.
 
     Source: Amit, Gutfreund, Sompolinsky, Ann. Phys. 173 (1987) 30, its phase diagram.
     """
@@ -76,6 +83,8 @@ def lines(alpha):
         [alpha],
         {name: (line(alpha).temperature.values, text) for name, (line, text) in names.items()},
         "phase diagram of the Hopfield network",
+        convention=CONVENTION,
+        source=SOURCE,
     )
 
 
@@ -88,8 +97,9 @@ def spin_glass_temperature(alpha):
         xarray.Dataset on the coordinate alpha with `temperature`.
     """
     alpha = parameter(alpha, "alpha")
-    values = {"temperature": (1 + np.sqrt(alpha.values), _T_NAME)}
-    return dataset([alpha], values, "spin-glass temperature of the Hopfield network")
+    values = {"temperature": (1 + np.sqrt(alpha.values), T_NAME)}
+    title = "spin-glass temperature of the Hopfield network"
+    return dataset([alpha], values, title, convention=CONVENTION, source=SOURCE)
 
 
 def spinodal_load(temperature):
@@ -139,16 +149,21 @@ def spinodal_temperature(alpha):
     alpha = parameter(alpha, "alpha")
     (loads,), shape = on_grid([alpha])
     T, m, residual = np.full((3, loads.size), np.nan)
-    top_alpha, top_T = _spinodal_top()
-    points = np.flatnonzero((loads > 0) & (loads <= top_alpha))
-    T[points] = _spinodal_temperature(loads[points], top_T)
+    table, table_alpha = _spinodal_table()
+    points = np.flatnonzero(loads <= table_alpha[0])
+    T[points] = roots(
+        lambda T, root_alpha: _largest_root_alpha(T) - root_alpha,
+        *_neighbours(table, table_alpha, loads[points]),
+        np.sqrt(loads[points]),
+    )
+    m[T == 1] = residual[T == 1] = 0  # loads so small that T_M is 1 within rounding
+    points = np.flatnonzero(T < 1)
     x, root_alpha = fold(T[points])
     saddle = saddle_at_noise(x, T[points])
     m[points] = saddle.m
     residual[points] = np.maximum(
         np.abs(root_alpha - np.sqrt(loads[points])), np.abs(saddle.slope_x)
     )
-    T[loads == 0], m[loads == 0], residual[loads == 0] = 1, 0, 0
     return _line([alpha], shape, "spinodal", temperature=T, m=m, residual=residual)
 
 
@@ -169,7 +184,7 @@ def transition_load(temperature):
     alpha, m, residual = np.full((3, T.size), np.nan)
     points = np.flatnonzero(T < 1)
     reached = np.minimum(T[points], 1 - _NEAR_ONE)
-    alpha[points] = _transition_at(reached)[0] * ((1 - T[points]) / (1 - reached)) ** 2
+    alpha[points] = transition_at(reached)[0] * ((1 - T[points]) / (1 - reached)) ** 2
     difference, m[points] = _free_energy_difference(alpha[points], T[points])
     residual[points] = np.abs(difference)
     alpha[T == 1] = m[T == 1] = residual[T == 1] = 0
@@ -193,19 +208,17 @@ def transition_temperature(alpha):
     alpha = parameter(alpha, "alpha")
     (loads,), shape = on_grid([alpha])
     T, m, residual = np.full((3, loads.size), np.nan)
-    top_alpha, top_T = _transition_top()
-    near_alpha = _transition_at(np.array([1 - _NEAR_ONE]))[0][0]
-    points = np.flatnonzero((loads >= near_alpha) & (loads <= top_alpha))
-    spinodal = _spinodal_temperature(loads[points], _spinodal_top()[1])
-    # Just below the spinodal, where retrieval exists in spite of rounding; T_c is far below.
+    table, table_alpha = _transition_table()
+    points = np.flatnonzero((loads >= table_alpha[-1]) & (loads <= table_alpha[0]))
+    # So far below the maximum that the free energies differ by more than rounding there.
+    wanted = np.minimum(loads[points], table_alpha[0] * (1 - 1e-14))
     T[points] = roots(
         lambda T, alpha: _free_energy_difference(alpha, T)[0],
-        top_T,
-        spinodal - 1e-3 * (1 - spinodal),
-        loads[points],
+        *_neighbours(table, table_alpha, wanted),
+        wanted,
     )
-    near = loads < near_alpha
-    T[near] = 1 - _NEAR_ONE * np.sqrt(loads[near] / near_alpha)
+    near = loads < table_alpha[-1]
+    T[near] = 1 - _NEAR_ONE * np.sqrt(loads[near] / table_alpha[-1])
     m[T == 1] = residual[T == 1] = 0
     points = np.flatnonzero(T < 1)
     difference, m[points] = _free_energy_difference(loads[points], T[points])
@@ -218,203 +231,84 @@ def at_temperature(alpha):
 
         alpha beta^2 E sech^4(h/T) / (1 - C)^2 = 1   (de Almeida-Thouless) on the stable branch
 
-    It ends on the spinodal (`at_line_end`); at the loads above, replica symmetry is
-    broken wherever retrieval states exist.
+    It ends on the spinodal (`at_line_end`), and turns just before: at loads up to 7e-8 above that
+    of its end replica symmetry holds between two temperatures, of which T_R is the lower one; at
+    larger loads it is broken wherever retrieval states exist.
 
     Args, Raises: as `lines`.
 
     Returns:
         xarray.Dataset on the coordinate alpha with `temperature`, `m` (the overlap there) and
-        `residual` (|1 - the left side|). NaN above the end of the line. For alpha < 7.3e-4, where
-        T_R < 1e-290, temperature is 0 and the residual NaN.
+        `residual` (|1 - the left side|). NaN above the largest load of the line. For
+        alpha < 7.3e-4, where T_R < 1e-290, temperature is 0 and the residual NaN.
 
     Source: Amit, Gutfreund, Sompolinsky, Ann. Phys. 173 (1987) 30.
     """
     alpha = parameter(alpha, "alpha")
     (loads,), shape = on_grid([alpha])
     T, m, residual = np.full((3, loads.size), np.nan)
-    end_alpha, _, end = _at_end()
-    points = np.flatnonzero((loads > _AT_LAST**-2) & (loads <= end_alpha))
+    top_alpha, top = at_top()
+    points = np.flatnonzero((loads > _AT_LAST**-2) & (loads <= top_alpha))
     below = loads[points]
 
     def excess(signal, root_alpha):
-        return _at_noise(signal)[1] - root_alpha
+        return at_line_at(signal)[1] - root_alpha
 
     # m/b <= 1/sqrt(alpha) on every solution.
-    signal = roots(excess, end, 1.001 / np.sqrt(below), np.sqrt(below))
-    T[points] = _at_noise(signal)[0]
+    signal = roots(excess, top, 1.001 / np.sqrt(below), np.sqrt(below))
+    T[points] = at_line_at(signal)[0]
     saddle = saddle_at_noise(1 / signal, T[points])
     m[points] = saddle.m
-    found = _at_ratio(saddle, T[points])
+    found = at_ratio(saddle, T[points])
     residual[points] = np.maximum(np.abs(found - 1), np.abs(saddle.root_alpha - np.sqrt(below)))
     T[loads <= _AT_LAST**-2], m[loads <= _AT_LAST**-2] = 0, 1
     return _line([alpha], shape, "de Almeida-Thouless", temperature=T, m=m, residual=residual)
 
 
-def zero_temperature_capacity():
-    """The end of retrieval at T = 0, and the load alpha_1 where it stops being the ground state.
-
-        alpha_c = max_y F(y)^2/2,  F(y) = erf(y)/y - (2/sqrt(pi)) exp(-y^2),  y = m/sqrt(2 alpha r)
-        alpha_1: e_retrieval = e_spin glass = -1/pi - sqrt(2 alpha/pi)
-
-    Returns:
-        xarray.Dataset of numbers: alpha_c, y_c, m, energy and entropy of the retrieval state at
-        alpha_c, alpha_1.
-
-    Source: Amit, Gutfreund, Sompolinsky, Phys. Rev. Lett. 55 (1985) 1530.
-    """
-    zero = np.zeros(1)
-    x, root_alpha = fold(zero)
-    saddle = saddle_at_noise(x, zero)
-    state = of_saddle(root_alpha**2, zero, saddle)
-    values = {
-        "alpha_c": (root_alpha[0] ** 2, "largest load with retrieval states at T = 0"),
-        "y_c": (1 / (np.sqrt(2) * x[0]), "m/sqrt(2 alpha r) at alpha_c"),
-        "m": (saddle.m[0], _M_NAME + " at alpha_c"),
-        "energy": (state["energy"][0], "energy per neuron at alpha_c"),
-        "entropy": (state["entropy"][0], "entropy per neuron at alpha_c"),
-        "alpha_1": (
-            _transition_at(zero)[0][0],
-            "load where retrieval stops being the ground state",
-        ),
-    }
-    return dataset([], values, "zero-temperature capacity of the Hopfield network")
-
-
-def spinodal_maximum():
-    """The largest alpha_M(T) of all temperatures, 0.1381885 at T = 0.02287.
-
-    Returns:
-        xarray.Dataset of numbers: alpha, temperature.
-
-    Source: Naef, Canning, J. Phys. I France 2 (1992) 247 (reentrance).
-    """
-    return _point(*_spinodal_top(), "largest load of the spinodal")
-
-
-def at_line_end():
-    """Where the de Almeida-Thouless line of the retrieval states ends on the spinodal.
-
-    Returns:
-        xarray.Dataset of numbers: alpha, temperature.
-    """
-    return _point(*_at_end()[:2], "de Almeida-Thouless line meets the spinodal")
-
-
-def transition_maximum():
-    """The largest alpha_c(T) of all temperatures, where the two entropies are equal.
-
-    d alpha_c/dT = (s_retrieval - s_spin glass) / (df_retrieval/dalpha - df_spin glass/dalpha).
-
-    Returns:
-        xarray.Dataset of numbers: alpha, temperature.
-    """
-    return _point(*_transition_top(), "largest load at which retrieval is the equilibrium")
-
-
 def _line(parameters, shape, title, **variables):
-    names = {"temperature": _T_NAME, "alpha": _ALPHA_NAME, "m": _M_NAME}
+    names = {"temperature": T_NAME, "alpha": ALPHA_NAME, "m": M_NAME}
     names["residual"] = "error of the equations that define the line"
     values = {name: (value.reshape(shape), names[name]) for name, value in variables.items()}
-    return dataset(parameters, values, f"{title} line of the Hopfield network")
-
-
-def _point(alpha, temperature, title):
-    values = {"alpha": (alpha, _ALPHA_NAME), "temperature": (temperature, _T_NAME)}
-    return dataset([], values, title)
+    title = f"{title} line of the Hopfield network"
+    return dataset(parameters, values, title, convention=CONVENTION, source=SOURCE)
 
 
 @cache
-def _spinodal_top():
-    """alpha and T where d alpha_M/dT = 0; at the fold x stays fixed to first order."""
-
-    def rise(T):
-        return saddle_at_noise(fold(T)[0], T).slope_temperature
-
-    T = roots(rise, *_SPINODAL_MAXIMUM)
-    return fold(T)[1][0] ** 2, T[0]
+def _spinodal_table():
+    """Temperatures from the maximum of alpha_M(T) to 1, and alpha_M there: it falls."""
+    top_alpha, top_T = spinodal_top()
+    table = np.append(1 - np.geomspace(1 - top_T, _NEAR_ONE, _TABLE), 1.0)
+    table[0] = top_T
+    return table, np.concatenate([[top_alpha], _largest_root_alpha(table[1:]) ** 2])
 
 
-def _spinodal_temperature(alpha, lowest):
-    """The root T in [lowest, 1] of alpha_M(T) = alpha; alpha_M decreases there, to 0 at T = 1."""
+@cache
+def _transition_table():
+    """Temperatures from the maximum of alpha_c(T) to 1 - 1e-5, and alpha_c there: it falls."""
+    top_alpha, top_T = transition_top()
+    table = 1 - np.geomspace(1 - top_T, _NEAR_ONE, _TABLE)
+    table[0] = top_T
+    return table, np.concatenate([[top_alpha], transition_at(table[1:])[0]])
 
-    def excess(T, root_alpha):
-        largest = np.zeros(T.size)
-        largest[T < 1] = fold(T[T < 1])[1]
-        return largest - root_alpha
 
-    return roots(excess, lowest, 1.0, np.sqrt(alpha))
+def _neighbours(table, table_alpha, alpha):
+    """The two temperatures of a table between which its falling loads pass alpha (point,)."""
+    above = np.searchsorted(-table_alpha, -alpha, side="right")
+    upper = np.clip(above, 1, table.size - 1)
+    return table[upper - 1], table[upper]
+
+
+def _largest_root_alpha(T):
+    """sqrt(alpha_M) at T <= 1 (point,)."""
+    largest = np.zeros(T.size)
+    largest[T < 1] = fold(T[T < 1])[1]
+    return largest
 
 
 def _free_energy_difference(alpha, T):
-    """f_retrieval - f_spin glass, and m of the former; the former must exist."""
-    points, saddle = retrieval_saddle(alpha, T)
-    if points.size < alpha.size:
-        raise ArithmeticError("no retrieval state where the transition was searched")
+    """f_retrieval - f_spin glass at a load below the spinodal's, and m of the former."""
+    root_alpha = np.sqrt(alpha)
+    saddle = saddle_at_load(root_alpha, T, root_alpha / 2, BELOW_FOLD)
     retrieval = of_saddle(alpha, T, saddle)
     spin_glass = of_spin_glass(alpha, T)
     return retrieval["free_energy"] - spin_glass["free_energy"], saddle.m
-
-
-def _transition_at(T):
-    """alpha_c(T) and the observables of both phases there; T <= 1 - 1e-5 (point,)."""
-
-    def both(x, T):
-        saddle = saddle_at_noise(x, T)
-        alpha = saddle.root_alpha**2
-        return alpha, of_saddle(alpha, T, saddle), of_spin_glass(alpha, T)
-
-    def difference(x, T):
-        _, retrieval, spin_glass = both(x, T)
-        return retrieval["free_energy"] - spin_glass["free_energy"]
-
-    x_fold, _ = fold(T)
-    # At a tenth of the fold's relative noise the load is below 1/50 of alpha_M.
-    return both(roots(difference, x_fold / 10, x_fold, T), T)
-
-
-@cache
-def _transition_top():
-    """alpha and T where d alpha_c/dT = 0."""
-
-    def difference(T):
-        _, retrieval, spin_glass = _transition_at(T)
-        return retrieval["entropy"] - spin_glass["entropy"]
-
-    T = roots(difference, *_TRANSITION_MAXIMUM)
-    return _transition_at(T)[0][0], T[0]
-
-
-def _at_noise(signal):
-    """T and sqrt(alpha) on the de Almeida-Thouless line at given m/b (point,).
-
-    With w = T/b the averages depend on m/b and w only, r drops out of the condition,
-    w E tanh^2 = (1/w) E sech^4, and b = E tanh/(m/b) follows. The right side is
-    (4/3) phi(m/b) for w -> 0, phi the Gaussian density, and close to it on the whole line.
-    """
-    narrow = 4 / 3 * np.exp(-(signal**2) / 2) / np.sqrt(2 * np.pi)
-
-    def excess(w, signal):
-        average = thermal_averages(signal, 1.0, w)
-        return w * average.tanh_squared / average.sech_fourth - 1
-
-    w = roots(excess, narrow / 2, narrow * 3, signal)
-    average = thermal_averages(signal, 1.0, w)
-    b = average.tanh / signal
-    return w * b, (b - average.slope) / np.sqrt(average.tanh_squared)
-
-
-def _at_ratio(saddle, T):
-    return saddle.b**2 * saddle.sech_fourth / (saddle.q * T)
-
-
-@cache
-def _at_end():
-    """alpha, T and m/b where the de Almeida-Thouless line meets the spinodal."""
-
-    def slope(signal):
-        return saddle_at_noise(1 / signal, _at_noise(signal)[0]).slope_x
-
-    signal = roots(slope, *_AT_END)
-    T, root_alpha = _at_noise(signal)
-    return root_alpha[0] ** 2, T[0], signal[0]

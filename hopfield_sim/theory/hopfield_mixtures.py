@@ -5,33 +5,39 @@ sum of n random signs, and <<.>> the average over them:
 
     m = << k E tanh(h/T) >>/n,   q = << E tanh^2(h/T) >>,   r = q/(1 - C)^2,   C = (1 - q)/T
 
-Source: D. J. Amit, H. Gutfreund, H. Sompolinsky, Phys. Rev. A 32 (1985) 1007 (alpha = 0) and
-Ann. Phys. 173 (1987) 30 (alpha > 0).
+Source: D. J. Amit, H. Gutfreund, H. Sompolinsky, Phys. Rev. A 32 (1985) 1007 (a finite number of
+patterns, here alpha = 0) and Ann. Phys. 173 (1987) 30 (alpha > 0).
 """
 
+from functools import partial
 from numbers import Integral
 
 import numpy as np
 
 from hopfield_sim.theory.hopfield_saddle import (
+    CONVENTION,
     LONG_NAMES,
+    LOW_LOAD_SOURCE,
+    SOURCE,
     below_fold,
     field_averages,
     field_states,
     fold_noise,
     just_below,
+    noise_width,
     of_saddle,
     residual,
     saddle_at_load,
     saddle_at_noise,
     without_noise,
 )
-from hopfield_sim.theory.labels import common_grid, dataset, on_grid, parameter
+from hopfield_sim.theory.labels import common_grid, dataset, evaluated, on_grid, parameter
 
 _SCAN = 120
 _MOST_CONDENSED = 1000  # 2^-n, the weight of one assignment of signs, must not underflow
 
-_EIGENVALUES = {
+_NAMES = LONG_NAMES | {
+    "m": "overlap with each condensed pattern",
     "longitudinal": "curvature of the free energy along a common change of the overlaps",
     "anisotropic": "curvature of the free energy along opposite changes of two overlaps",
 }
@@ -44,13 +50,11 @@ def mixture(n_condensed, alpha, temperature):
         anisotropic  = 1 - beta << (1 - xi_1 xi_2) E sech^2(h/T) >>
 
     are curvatures of the free energy over the overlaps, at fixed cross-talk noise; a mixture is
-    stable where both, 1 - C and the replicon are positive. Even mixtures never are at alpha = 0;
-    the 3-mixture is for T < 0.4598 (quoted as 0.461 in 1985). At T = 0 and alpha = 0 an even
-    mixture leaves spins without a field, so C is infinite there.
+    stable where both, 1 - C and the replicon are positive.
 
     Args:
         n_condensed: number of condensed patterns, 1 to 1000; 1 is the retrieval phase.
-        alpha, temperature: numbers, 1-D arrays or DataArrays, >= 0; see `hopfield.retrieval`.
+        alpha, temperature: numbers, 1-D arrays or DataArrays; see `hopfield.retrieval`.
 
     Returns:
         xarray.Dataset on their grid with m (overlap with each of the n), q, r, C, free_energy,
@@ -63,19 +67,62 @@ def mixture(n_condensed, alpha, temperature):
     Source: Amit, Gutfreund, Sompolinsky, Phys. Rev. A 32 (1985) 1007; Ann. Phys. 173 (1987) 30.
     """
     n = _checked(n_condensed)
-    grid = common_grid(alpha, temperature)
-    (loads, temperatures), shape = on_grid(grid)
-    names = LONG_NAMES | {"m": "overlap with each condensed pattern"} | _EIGENVALUES
-    values = {name: np.full(loads.size, np.nan) for name in names}
-    for points, found in _phases(loads, temperatures, n):
-        load, T = loads[points], temperatures[points]
+    return evaluated(
+        common_grid(alpha=alpha, temperature=temperature),
+        partial(_mixture, n=n),
+        _NAMES,
+        f"symmetric mixture of {n} patterns in the Hopfield network",
+        convention=CONVENTION,
+        source=SOURCE,
+        branch="mixture",
+    )
+
+
+def low_load_mixture(n_condensed, temperature):
+    """The symmetric mixture of n of a finite number of patterns, alpha -> 0.
+
+        m = << k tanh(m k/T) >>/n,  k the sum of n signs
+
+    At T = 0 m = << |k| >>/n. Even mixtures are stable at no temperature, the 3-mixture is for
+    T < 0.4598 (quoted as 0.461 in 1985). At T = 0 an even mixture leaves spins without a field:
+    C is infinite there.
+
+    Args:
+        n_condensed: as `mixture`.
+        temperature: a number, a 1-D array or a DataArray, >= 0.
+
+    Returns:
+        xarray.Dataset on the coordinate temperature with the variables of `mixture`, of which r is
+        the limit (no noise comes from it, its weight alpha is zero). NaN for T >= 1.
+
+    Raises:
+        ValueError: n_condensed is not a whole number in its range; a bad temperature.
+
+    Source: Amit, Gutfreund, Sompolinsky, Phys. Rev. A 32 (1985) 1007.
+    """
+    n = _checked(n_condensed)
+    return evaluated(
+        common_grid(temperature=temperature),
+        lambda T: _mixture(np.zeros_like(T), T, n),
+        _NAMES,
+        f"symmetric mixture of {n} patterns in the Hopfield network at low load",
+        convention=CONVENTION,
+        source=LOW_LOAD_SOURCE,
+        branch="mixture",
+    )
+
+
+def _mixture(alpha, T, n):
+    """name -> array (point,), at alpha = 0 without the noise of other patterns."""
+    values = {name: np.full(alpha.size, np.nan) for name in _NAMES}
+    for points, found in _phases(alpha, T, n):
+        load, temperature = alpha[points], T[points]
         known = [found[name] for name in ("m", "q", "r", "C")]
-        found["residual"] = residual(load, T, *known, n)
-        found |= _curvatures(found["m"], np.sqrt(load * found["r"]), T, n)
-        for name in names:
+        found["residual"] = residual(load, temperature, *known, n)
+        found |= _curvatures(found["m"], noise_width(load, found["r"]), temperature, n)
+        for name in values:
             values[name][points] = found[name]
-    variables = {name: (values[name].reshape(shape), names[name]) for name in names}
-    return dataset(grid, variables, f"symmetric mixture of {n} patterns in the Hopfield network")
+    return values
 
 
 def mixture_capacity(n_condensed, temperature=0.0):
@@ -111,7 +158,14 @@ def mixture_capacity(n_condensed, temperature=0.0):
         "alpha": (alpha.reshape(shape), "largest load at which the mixture exists"),
         "m": (m.reshape(shape), "overlap with each condensed pattern there"),
     }
-    return dataset([temperature], variables, f"capacity for symmetric mixtures of {n} patterns")
+    return dataset(
+        [temperature],
+        variables,
+        f"capacity for symmetric mixtures of {n} patterns",
+        convention=CONVENTION,
+        source=SOURCE,
+        branch="mixture",
+    )
 
 
 def _checked(n_condensed):

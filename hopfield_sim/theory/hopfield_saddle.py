@@ -43,6 +43,12 @@ from scipy.special import erf
 from hopfield_sim.theory.continuation import roots
 from hopfield_sim.theory.quadrature import thermal_averages
 
+CONVENTION = (
+    "H = -(1/2) sum_{i != j} J_ij s_i s_j, J_ij = (1/N) sum_mu xi_i^mu xi_j^mu; alpha = P/N; "
+    "energies and temperatures in units of J, k_B = 1"
+)
+SOURCE = "Amit, Gutfreund, Sompolinsky, Ann. Phys. 173 (1987) 30"
+LOW_LOAD_SOURCE = "Amit, Gutfreund, Sompolinsky, Phys. Rev. A 32 (1985) 1007"
 LONG_NAMES = {
     "m": "overlap with the condensed pattern",
     "q": "Edwards-Anderson order parameter",
@@ -59,6 +65,9 @@ _NEWTON_STEPS = 200
 _FOLD_BRACKET = (1 / 2.4, 1 / 1.9)
 _ROUNDING = 64 * np.finfo(float).eps
 _CRITICAL = 1e-7
+# On the unstable branch sqrt(alpha) falls as 1/x^2 and its rounding grows as 1e-16 x. Below this
+# part of the cube root of the fold's sqrt(alpha) less than six digits of it were left.
+_UNSTABLE_END = 4e-7
 
 
 class Saddle(NamedTuple):
@@ -204,7 +213,8 @@ def retrieval_saddle(alpha, temperature, stable=True):
 
     Args:
         alpha, temperature: (point,).
-        stable: the branch of larger m, else the unstable one that it meets at the fold.
+        stable: the branch of larger m, else the unstable one that it meets at the fold, which
+            for vanishing load runs into the spin glass and is left out where rounding hides it.
 
     Returns:
         indices of the points that have one, and the Saddle at these.
@@ -212,11 +222,16 @@ def retrieval_saddle(alpha, temperature, stable=True):
     exists = np.flatnonzero((temperature < 1) & (alpha > 0))
     x_fold, largest = fold(temperature[exists])
     inside = below_fold(np.sqrt(alpha[exists]), largest)
+    if not stable:
+        inside &= np.sqrt(alpha[exists]) > _UNSTABLE_END * np.cbrt(largest)
     exists, x_fold, largest = exists[inside], x_fold[inside], largest[inside]
     root_alpha = just_below(np.sqrt(alpha[exists]), largest)
     if stable:
-        # root_alpha <= x always (m^2 <= q), so half of it lies below the root.
-        lower, upper = root_alpha / 2, x_fold
+        # root_alpha <= x always (m^2 <= q), so half of it lies below the root; and root_alpha/x
+        # falls all the way to the fold, so that the chord to the fold lies above it (with a
+        # percent for rounding next to T = 1).
+        lower = root_alpha / 2
+        upper = np.minimum(x_fold, 1.01 * x_fold * root_alpha / largest)
     else:
         # root_alpha falls as 1/x^2 beyond the fold; this is below the load at any temperature.
         lower, upper = x_fold, 2 * np.sqrt(largest / root_alpha)
@@ -298,7 +313,7 @@ def of_spin_glass(alpha, temperature):
 
 
 def of_paramagnet(alpha, temperature):
-    """The paramagnet, m = q = r = 0; temperature > 1, or alpha = 0 and temperature > 0."""
+    """The paramagnet, m = q = r = 0; temperature > 1."""
     zero = np.zeros_like(alpha)
     energy, entropy, replicon = zero.copy(), np.full_like(alpha, np.log(2)), zero + 1
     load = alpha > 0
@@ -361,6 +376,14 @@ def thermodynamics(alpha, temperature, m_squared, b, q, C, entropy, sech_fourth)
     }
 
 
+def noise_width(alpha, r):
+    """b = sqrt(alpha r) (point,), and zero without load, also where r is infinite."""
+    loaded = alpha > 0
+    width = np.zeros_like(alpha)
+    width[loaded] = np.sqrt(alpha[loaded] * r[loaded])
+    return width
+
+
 def residual(alpha, temperature, m, q, r, C, n_condensed=1):
     """The largest error of the saddle-point equations (point,), at the noise b = sqrt(alpha r).
 
@@ -369,8 +392,7 @@ def residual(alpha, temperature, m, q, r, C, n_condensed=1):
     so close to 1 in the glass that r (1 - C)^2 itself cannot be formed from rounded numbers.
     """
     loaded = alpha > 0
-    noise = np.zeros_like(q)
-    noise[loaded] = np.sqrt(alpha[loaded] * r[loaded])
+    noise = noise_width(alpha, r)
     k, weights = field_states(n_condensed)
     average = field_averages(m, noise, temperature, n_condensed)
     slope = average.slope @ weights

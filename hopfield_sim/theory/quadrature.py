@@ -10,6 +10,8 @@ everything here keeps:
 
 - `gaussian_nodes` keeps it on z in [-10, 10] by choosing the number of nodes, and refuses a
   kink that would need too many of them;
+- `sign_averages` needs no nodes: at T = 0 in one-step replica symmetry breaking the weights are
+  exp(mu |h|), whose Gaussian averages are closed forms;
 - `thermal_averages` keeps it with a constant number of nodes at every temperature: for T > b by
   nodes in z, for T <= b by nodes in u = (z - z*)/w around the kink, after the part that is not
   localised there has been subtracted and integrated exactly. It has no resolution to choose, and
@@ -19,7 +21,7 @@ everything here keeps:
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import erf
+from scipy.special import erf, log_ndtr
 
 RESOLUTION = 0.3
 _HALF_RANGE = 10.0  # the Gaussian weight beyond it is 1.5e-23
@@ -123,7 +125,7 @@ def thermal_averages(mean, width, temperature):
     return ThermalAverages(*averages.reshape((len(averages), *mean.shape)))
 
 
-def _thermal_functions(u):
+def thermal_functions(u):
     """sech^2, tanh and spin entropy of u, without cancellation at large |u|."""
     decay = np.exp(-2 * np.abs(u))
     sech_squared = 4 * decay / (1 + decay) ** 2
@@ -144,7 +146,7 @@ def _sharp(mean, width, temperature):
 def _broad(mean, width, temperature):
     """T > b: the kink is wider than the noise, so plain nodes in z resolve it."""
     u = (mean[:, None] + width[:, None] * _BROAD) / temperature[:, None]
-    sech_squared, tanh, entropy = _thermal_functions(u)
+    sech_squared, tanh, entropy = thermal_functions(u)
     weight = _BROAD_WEIGHT
     z = _BROAD
     change = 2 * tanh * sech_squared
@@ -161,7 +163,7 @@ def _broad(mean, width, temperature):
     )
 
 
-_KINK_SECH_SQUARED, _KINK_TANH, _KINK_ENTROPY = _thermal_functions(_KINK)
+_KINK_SECH_SQUARED, _KINK_TANH, _KINK_ENTROPY = thermal_functions(_KINK)
 _KINK_FUNCTIONS = (_KINK_STEP / np.sqrt(2 * np.pi)) * np.stack(
     [
         _KINK_TANH - erf(_SMEARING * _KINK),
@@ -196,3 +198,44 @@ def _kinked(mean, width, temperature):
         kink * entropy,
         fourth / width,
     )
+
+
+class SignAverages(NamedTuple):
+    """Averages over z with the weight exp(rate |x|), x = field + width z, and the normalisation."""
+
+    log_weight: np.ndarray  # ln E exp(rate |x|)
+    sign: np.ndarray  # <sign x>
+    density: np.ndarray  # of x at 0, where the weight is 1, divided by its normalisation
+    size: np.ndarray  # <|x|> = d log_weight/d rate
+
+
+def sign_averages(field, width, rate):
+    """Averages of a sign in a Gaussian field that is weighted with the exponential of its size.
+
+        I = E exp(rate |x|) = exp(rate^2 width^2/2) (up + down),
+        up = e^(rate field) Phi(rate width + field/width),  down = the same with -field,
+        <sign x> = (up - down)/(up + down),  density = phi(field/width)/(width I),
+        <|x|> = field <sign x> + width^2 (rate + 2 density)
+
+    The inner average of one-step replica symmetry breaking at T = 0, where rate = lim beta m for
+    the Parisi parameter m. Evaluated with logarithms: no overflow at any rate.
+
+    Args:
+        field, width, rate: arrays that broadcast; width > 0, rate >= 0, in units of J and 1/J.
+
+    Returns:
+        SignAverages, each of the broadcast shape.
+
+    Raises:
+        ValueError: a width that is not positive, a negative rate, an undefined field.
+    """
+    field, width, rate = np.broadcast_arrays(*(np.asarray(a, float) for a in (field, width, rate)))
+    if not (np.all(width > 0) and np.all(rate >= 0) and np.all(np.isfinite(field))):
+        raise ValueError("width must be > 0, rate >= 0 and the field finite, everywhere")
+    scaled = field / width
+    up = rate * field + log_ndtr(scaled + rate * width)
+    down = -rate * field + log_ndtr(rate * width - scaled)
+    log_weight = rate**2 * width**2 / 2 + np.logaddexp(up, down)
+    sign = np.tanh((up - down) / 2)
+    density = np.exp(-(scaled**2) / 2 - log_weight) / (np.sqrt(2 * np.pi) * width)
+    return SignAverages(log_weight, sign, density, field * sign + width**2 * (rate + 2 * density))
