@@ -10,6 +10,7 @@ from importlib import import_module
 __all__ = [
     "continuation",
     "hopfield",
+    "hopfield_1rsb",
     "labels",
     "quadrature",
 ]
