@@ -9,6 +9,9 @@ from importlib import import_module
 
 __all__ = [
     "continuation",
+    "dense",
+    "dense_1rsb",
+    "dense_glass",
     "hopfield",
     "hopfield_1rsb",
     "labels",
