@@ -9,9 +9,11 @@ from importlib import import_module
 
 __all__ = [
     "continuation",
+    "conventions",
     "dense",
     "dense_1rsb",
     "dense_glass",
+    "examples",
     "hopfield",
     "hopfield_1rsb",
     "labels",
