@@ -17,6 +17,7 @@ __all__ = [
     "hopfield",
     "hopfield_1rsb",
     "labels",
+    "multitasking",
     "quadrature",
 ]
 
