@@ -17,8 +17,10 @@ __all__ = [
     "hopfield",
     "hopfield_1rsb",
     "labels",
+    "little",
     "multitasking",
     "quadrature",
+    "transient",
 ]
 
 
