@@ -8,19 +8,25 @@ Submodules are loaded on first use:
 from importlib import import_module
 
 __all__ = [
+    "cliques",
     "continuation",
     "conventions",
     "dense",
     "dense_1rsb",
     "dense_glass",
+    "diluted",
+    "diluted_finite",
     "examples",
+    "gardner",
     "hopfield",
     "hopfield_1rsb",
     "labels",
     "little",
+    "low_activity",
     "multitasking",
     "quadrature",
     "transient",
+    "willshaw",
 ]
 
 
