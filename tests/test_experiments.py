@@ -1,16 +1,14 @@
 """The experiments end to end, small: store, figure, verdict, and the sentences of refusal."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hopfield_sim.sweep import opened
+from tests import commands
 
-ROOT = Path(__file__).parents[1]
 SMALL = {
     "retrieval": """--n-neurons 800 --alpha 0.05 0.06 --temperature 0.3 0.35 --replicas 4
         --warmup 20 --samples 50 --realisations 3""",
@@ -20,18 +18,9 @@ SMALL = {
 
 def run(name, folder, *more, expect=0):
     """One experiment on local threads, its store and figure in `folder`; what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", f"experiments.{name}", *SMALL[name].split()]
-        + ["--scheduler", "threads", "--store", f"{folder}/{name}.zarr"]
-        + ["--figure", f"{folder}/{name}.png", *more],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == expect, done.stdout + done.stderr
-    return done.stdout if expect == 0 else done.stderr
+    places = ("--store", f"{folder}/{name}.zarr", "--figure", f"{folder}/{name}.png")
+    where = ("--scheduler", "threads", *places)
+    return commands.printed(name, *SMALL[name].split(), *where, *more, expect=expect)
 
 
 @pytest.fixture(scope="module")

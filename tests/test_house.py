@@ -113,6 +113,25 @@ def test_readme_lines_run(capsys):
     assert abs(float(overlaps[0]) - float(overlaps[1])) < 0.02
 
 
+def test_readme_lines_of_theory_run():
+    """The README's second block: each line gives numbers, and the one it quotes is right."""
+    block = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[1]
+    import_line, *lines = [line for line in block.splitlines() if line]
+    names = {}
+    exec(import_line, names)
+    for line in lines:
+        found = eval(line, names)
+        assert found.to_array().notnull().any(), line
+        quoted = re.search(r"# alpha_c = ([\d.]+)", line)
+        if quoted:
+            assert f"{float(found.alpha_c):.8f}" == quoted.group(1)
+    table = set(re.findall(r"`(\w+)`", README.split("| module of")[1].split("\n\n")[0]))
+    from hopfield_sim import theory
+
+    tools = {"continuation", "labels", "quadrature"}
+    assert table - {"theory"} == set(theory.__all__) - tools
+
+
 def test_readme_names_what_exists():
     for command in re.findall(r"python -m (experiments\.\w+)", README):
         assert (ROOT / (command.replace(".", "/") + ".py")).exists(), command
@@ -132,7 +151,9 @@ def test_tour_runs(capsys):
     assert "projection rule" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["retrieval", "digits", "benchmark"])
+@pytest.mark.parametrize(
+    "name", ["retrieval", "digits", "benchmark", "predictions", "transient", "diluted"]
+)
 def test_help_tells_what_is_done(name):
     done = run(sys.executable, "-m", f"experiments.{name}", "--help")
     assert done.returncode == 0, done.stderr
