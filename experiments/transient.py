@@ -62,8 +62,12 @@ def checked(settings: Settings) -> None:
                 raise ValueError(f"--{name}: {what} is not a whole number at N = {n_neurons}.")
             if min(counts) < (1 if name == "alpha" else 0) or max(counts) > 4 * n_neurons:
                 raise ValueError(f"--{name}: no such network or start at N = {n_neurons}.")
-    if not set(settings.compared) <= set(settings.start_overlap):
-        raise ValueError("--compared: these must be among --start-overlap.")
+    absent = sorted(set(settings.compared) - set(settings.start_overlap))
+    if absent:
+        numbers = " ".join(map(str, absent))
+        raise ValueError(
+            f"--compared {numbers}: not simulated; add it to --start-overlap, or compare others."
+        )
     for name, least in (("replicas", 1), ("steps", _DRAWN_STEPS)):
         if getattr(settings, name) < least:
             raise ValueError(f"--{name} {getattr(settings, name)}: at least {least} is needed.")

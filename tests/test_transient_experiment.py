@@ -59,7 +59,7 @@ def test_a_second_run_reuses_and_other_settings_are_refused(finished):
         (("--alpha", "0"), "no such network"),
         (("--start-overlap", "0.333"), "whole number"),
         (("--start-overlap", "1.5", "--compared", "1.5"), "no such network or start"),
-        (("--compared", "0.25"), "among"),
+        (("--compared", "0.25"), "not simulated"),
         (("--steps", "3"), "at least 12"),
         (("--replicas", "0"), "at least 1"),
     ],
