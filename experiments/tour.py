@@ -88,6 +88,13 @@ print(comparison.verdict(comparison.z_scores(found.overlap, predicted.m)))
 # %% The lines of the phase diagram
 print(theory.hopfield.lines(xr.DataArray([0.02, 0.05, 0.1], dims="alpha")).round(4).to_dataframe())
 
+# %% Theory of other networks works the same way: P-body, one step of breaking, examples, ...
+three = theory.dense.solutions(interaction=3, alpha=0.05, temperature=[0.1, 0.3, 0.5])
+print(three.m.dropna("branch", how="all").round(4).to_pandas())
+print(theory.dense.retrieval(3, 0.05, 0.3).attrs["convention"])
+broken, symmetric = theory.hopfield_1rsb.capacity(), theory.hopfield.zero_temperature_capacity()
+print(f"alpha_c = {float(broken.alpha_c):.6f}, replica symmetric {float(symmetric.alpha_c):.6f}")
+
 # %% Correlated patterns defeat the Hebb rule, not the projection rule
 alike = patterns.correlated(n_patterns=30, n_neurons=300, correlation=0.4, seed=6)
 cues = patterns.corrupt(alike, flip_fraction=0.05, seed=7)
