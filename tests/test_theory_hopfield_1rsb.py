@@ -189,8 +189,9 @@ def test_agrees_with_an_independent_solver():
             values[1:] = np.log(values[1:])
             start = np.array(values) + np.array([0, 1e-3, 1e-3, -1e-3])
             found = fsolve(equations, start, args=(alpha,), xtol=1e-13)
-            # Rounding 1e-15 of the equation of x over its size, 1e-4 next to retrieval.
-            np.testing.assert_allclose(found, values, rtol=0, atol=1e-9)
+            # The equation of x is of second order in the spread, 7e-4 at the lowest of these
+            # loads: rounding of its terms, 1e-15, over 5e-7 leaves 2e-9 here.
+            np.testing.assert_allclose(found, values, rtol=0, atol=1e-8)
 
 
 def test_entropy_is_the_slope_of_the_free_energy():
@@ -358,7 +359,9 @@ def test_residuals_and_existence_over_the_domain():
     alpha = np.array([1.6e-3, 0.01, 0.03, 0.12, 0.137, 0.13818])
     temperature = np.array([0.0, 1e-9, 1e-3, 0.02, 0.03, 0.3, 1.0])
     found = hopfield_1rsb.solutions(alpha, temperature)
-    assert found.residual.max() < 1e-11  # the tolerance of the solver
+    # What every theory promises; sums are rounded differently by each version of NumPy, and where
+    # terms cancel in the equation of x some 2e-11 of that is left.
+    assert found.residual.max() < 1e-10
     exists = found.m.notnull()
     spinodal = hopfield_1rsb.spinodal_load(temperature).alpha.fillna(0)
     merging = hopfield.at_temperature(alpha).temperature

@@ -215,6 +215,7 @@ def _unknown(alpha, T, t, most, ranks):
     if not inside.size:
         return found
     pairs, pair = np.unique([T[inside], t[inside]], axis=1, return_inverse=True)
+    pair = pair.ravel()  # with an axis, NumPy 2.0 keeps that dimension
     smallest = np.full(pairs.shape[1], np.inf)
     np.minimum.at(smallest, pair, alpha[inside])
     smallest = np.minimum(smallest, _FAR_BELOW * (1 - pairs[0]) ** 2)

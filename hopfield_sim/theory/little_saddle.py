@@ -270,6 +270,7 @@ def fold(temperature, self_coupling):
     """x and root_alpha where the load of the retrieval branch is largest (point,)."""
     both = np.stack([temperature, self_coupling], axis=1)
     distinct, back = np.unique(both, axis=0, return_inverse=True)
+    back = back.ravel()  # with an axis, NumPy 2.0 keeps that dimension
 
     def root_alpha(x, temperature, self_coupling):
         return saddle_at_noise(x, temperature, self_coupling).root_alpha
