@@ -1,7 +1,7 @@
 """The reference numbers of the theories, `tests/data/reference_*.csv`, and how they are compared.
 
 Each test of a theory takes the rows of its quantities with `rows(file, quantities)` and gives the
-library's number to `compare`, which also notes for the summary at the end of the test run (see
+library's number to `difference`, which also notes for the summary at the end of the test run (see
 conftest) how far it was from the number in units of the row's own tolerance.
 """
 
@@ -67,9 +67,11 @@ def rows(file: str, quantities) -> list[Row]:
     return found
 
 
-def compare(row: Row, found: float, record_property) -> None:
-    """Assert that a number is right, and note by what part of the tolerance it was off."""
-    difference = abs(float(found) - row.value)
-    part = difference / row.abs_tol if row.abs_tol else float(difference > 0)
-    record_property("reference", (row.file, str(row), part))
-    assert difference <= row.abs_tol, f"{row}: {float(found)!r}, not {row.value!r}; {row.source}"
+def difference(row: Row, found: float, record_property) -> float:
+    """|found - value|, which a test asserts to be at most `row.abs_tol`; NaN where found is.
+
+    It is noted for the summary, as a part of the tolerance.
+    """
+    off = abs(float(found) - row.value)
+    record_property("reference", (row.file, str(row), off / row.abs_tol if row.abs_tol else off))
+    return off

@@ -41,12 +41,14 @@ PREDICTED_DENSE = {
 
 @pytest.mark.parametrize("row", reference.rows("pairwise", PREDICTED), ids=str)
 def test_reference(row, record_property):
-    reference.compare(row, PREDICTED[row.quantity](row), record_property)
+    found = PREDICTED[row.quantity](row)
+    assert reference.difference(row, found, record_property) <= row.abs_tol
 
 
 @pytest.mark.parametrize("row", reference.rows("dense", PREDICTED_DENSE), ids=str)
 def test_reference_of_dense_networks(row, record_property):
-    reference.compare(row, PREDICTED_DENSE[row.quantity](row), record_property)
+    found = PREDICTED_DENSE[row.quantity](row)
+    assert reference.difference(row, found, record_property) <= row.abs_tol
 
 
 # --- an independent solver and functional over all 3^P columns ------------------------------
