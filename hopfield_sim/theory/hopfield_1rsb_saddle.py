@@ -117,16 +117,12 @@ def rates(log_kappa):
 
 
 def solutions_near(equations, start, *parameters):
-    """`newton` for a function that returns a Saddle and its errors.
-
-    Errors that are all below 1e-13 count as none, so that no step is spent on rounding.
-    """
+    """`newton` for a function that returns a Saddle and its errors."""
 
     def errors(unknowns, *parameters):
-        found = equations(unknowns, *parameters)[1]
-        return np.where((np.abs(found) < _SOLVED).all(axis=1, keepdims=True), 0.0, found)
+        return equations(unknowns, *parameters)[1]
 
-    return newton(errors, start, *parameters)[0]
+    return newton(errors, start, *parameters, enough=_SOLVED)[0]
 
 
 # --- tables of starts ---------------------------------------------------------------------------
