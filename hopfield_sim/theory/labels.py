@@ -85,7 +85,6 @@ PARAMETERS = {
 }
 _HINTS = {
     "alpha": "a finite number of patterns, alpha -> 0, has functions of its own: low_load",
-    "temperature": "drop undefined entries first",
 }
 
 
@@ -128,10 +127,11 @@ def parameter(values, name, long_name=None):
             array = array.assign_coords({name: plain})
     bad = ~domain.contains(array.values)
     if bad.any():
-        hint = f" ({_HINTS[name]})" if name in _HINTS else ""
+        value = array.values[bad].flat[0]
+        hint = "drop undefined entries first" if np.isnan(value) else _HINTS.get(name)
         raise ValueError(
-            f"{name} = {array.values[bad].flat[0]:g} is not allowed; "
-            f"it must be {domain.allowed}{hint}"
+            f"{name} = {value:g} is not allowed; it must be {domain.allowed}"
+            + (f" ({hint})" if hint else "")
         )
     if domain.whole and (array.values < 2.0**63).all():
         array = array.astype(int)
