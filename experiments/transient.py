@@ -73,7 +73,14 @@ def checked(settings: Settings) -> None:
             raise ValueError(f"--{name} {getattr(settings, name)}: at least {least} is needed.")
 
 
-def cell(settings: Settings, seed, n_neurons: int, alpha: float, start_overlap: np.ndarray):
+def cell(
+    settings: Settings,
+    seed,
+    n_neurons: int,
+    alpha: float,
+    start_overlap: np.ndarray,
+    checkpoint=None,
+):
     """One network, every start: Dataset over (start_overlap, step)."""
     import xarray as xr
 
@@ -94,6 +101,7 @@ def cell(settings: Settings, seed, n_neurons: int, alpha: float, start_overlap: 
         seed=seed,
         device=settings.device,
         observe=[observables.overlap],
+        checkpoint=checkpoint,
     )
     m = run.overlap.values.reshape(len(start_overlap), settings.replicas, settings.steps)
     m = np.concatenate([np.broadcast_to(start_overlap[:, None, None], (*m.shape[:2], 1)), m], 2)

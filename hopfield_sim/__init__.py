@@ -16,6 +16,7 @@ _MODULES = (
     "patterns",
     "randomness",
     "statistics",
+    "tempering",
     "theory",
 )
 _NAMES = {
@@ -29,6 +30,10 @@ _NAMES = {
     "updated": "dynamics",
     "Schedule": "simulation",
     "simulate": "simulation",
+    "Checkpoint": "checkpoint",
+    "annealed": "tempering",
+    "branches": "tempering",
+    "parallel_tempering": "tempering",
     "Sweep": "sweep",
 }
 

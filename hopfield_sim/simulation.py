@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -11,11 +13,14 @@ import xarray as xr
 
 from hopfield_sim import device as devices
 from hopfield_sim import dynamics, observables, randomness
+from hopfield_sim.checkpoint import Checkpoint, fingerprint
 from hopfield_sim.dynamics import Rule
 from hopfield_sim.models import Model, checked_spins
 from hopfield_sim.randomness import START, STREAM_VERSION, Seed
 
 Observable = Callable[[Model, np.ndarray, np.ndarray], np.ndarray]
+
+_PIECE = 0.5  # seconds that a stretch without saving lasts at least, and four times that at most
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ def simulate(
     device: str = "auto",
     observe: Sequence[Observable] | None = None,
     keep_spins: bool = False,
+    checkpoint: Checkpoint | None = None,
 ) -> xr.Dataset:
     """Simulate independent replicas of one network.
 
@@ -67,6 +73,8 @@ def simulate(
     observe: functions of `observables`; default: overlap, energy, magnetisation, and q12 and r
         from two replicas on, each where the model has it.
     keep_spins: also keep the final spins, int8 ([temperature,] replica, neuron).
+    checkpoint: where to keep the state now and then. The same call after an interruption goes on
+        from there, and returns what the uninterrupted one would have, bit for bit.
 
     Returns a Dataset with dims (replica, sample, ...), or (temperature, replica, sample, ...) where
     the rule has several temperatures; `acceptance` is the fraction of visits that flipped. Scalar
@@ -74,71 +82,226 @@ def simulate(
 
     Raises ValueError for input that does not fit, before any work.
     """
-    devices.resolve(device)
     schedule = schedule or Schedule()
-    if not isinstance(n_replicas, int | np.integer) or n_replicas < 1:
-        raise ValueError(f"n_replicas={n_replicas!r} is not possible; at least one is needed.")
-    several = np.ndim(rule.temperature) == 1
-    groups = dynamics.temperatures(rule)
-    shape = (len(groups), n_replicas, model.n_neurons)
-    first_sweep = 0
-    if isinstance(start, xr.Dataset):
-        start, first_sweep, seed = _continued(start, seed, shape if several else shape[1:])
-    seed = (0,) if seed is None else randomness.words_of(seed)
-    stream = dynamics.stream(model, rule, n_replicas, seed)
-    spins = _started(model, start, stream, shape)
-    memory = model.memory(spins)
-    noise = dynamics.noise(rule, n_replicas)
-    observe = _default(model, n_replicas) if observe is None else tuple(observe)
+    run = Run(model, rule, start, n_replicas, seed, device, observe)
+    run.keep_in(checkpoint, {"protocol": "simulate", "schedule": asdict(schedule)})
+    run.measure(schedule)
+    run.finish()
+    return run.dataset(rule, schedule, keep_spins)
 
-    def look():
-        """Every observable at the present state: a list of arrays (temperature, replica, ...)."""
-        now = spins.reshape(shape).astype(np.float32)
-        kept = memory.reshape(*shape[:2], -1).astype(np.int64)
-        return [np.asarray(function(model, now, kept)) for function in observe]
 
-    look()  # an observable that does not suit the model complains before the work starts
-    model.sweep(spins, memory, noise, stream, first_sweep, schedule.warmup)
-    flips = np.empty((schedule.samples, len(spins)))
-    records = []
-    for sample in range(schedule.samples):
-        done = first_sweep + schedule.warmup + sample * schedule.every
-        flips[sample] = model.sweep(spins, memory, noise, stream, done, schedule.every)
-        records.append(look())
+class Run:
+    """Lanes on their way: their spins, what was seen of them, and how far they are.
 
-    def labelled(values, long_name, inner=()):
-        """values: (sample, temperature, replica, ...) with the sample axis put third."""
-        dims = ("temperature", "replica", "sample", *inner)
-        array = xr.Variable(dims, np.moveaxis(values, 0, 2), {"long_name": long_name, "units": "1"})
-        return array if several else array.isel(temperature=0)
+    What `simulate` and the protocols of `tempering` are made of; its arguments are theirs. Lanes
+    are (temperature, replica), replica fastest.
 
-    variables = {}
-    for k, function in enumerate(observe):
-        values = np.stack([record[k] for record in records])
-        inner = ("pattern",) if values.ndim == 4 else ()
-        variables[function.__name__] = labelled(values, function.__doc__.splitlines()[0], inner)
-    rate = flips.reshape(-1, *shape[:2]) / (schedule.every * model.n_neurons)
-    variables["acceptance"] = labelled(rate, "Fraction of attempted flips that were accepted")
-    if keep_spins:
-        final = xr.Variable(
-            ("temperature", "replica", "neuron"),
-            spins.reshape(shape),
-            {"long_name": "Spins at the end of the run", "units": "1"},
+    spins: int8 (lane, neuron); memory: what the model keeps beside them. sweeps: done so far, those
+    of an earlier run included; first_sweep: where this run begins. seen: for each observable (and
+    "acceptance", the flips since the sample before) one array (temperature, replica, ...) a sample.
+    long_names: what each of them is.
+    """
+
+    def __init__(self, model, rule, start, n_replicas, seed, device, observe):
+        devices.resolve(device)
+        if not isinstance(n_replicas, int | np.integer) or n_replicas < 1:
+            raise ValueError(f"n_replicas={n_replicas!r} is not possible; at least one is needed.")
+        self.model = model
+        self.several = np.ndim(rule.temperature) == 1
+        self.shape = (len(dynamics.temperatures(rule)), n_replicas, model.n_neurons)
+        self.first_sweep = 0
+        self.is_continued = isinstance(start, xr.Dataset)
+        if self.is_continued:
+            shape = self.shape if self.several else self.shape[1:]
+            start, self.first_sweep, seed = _continued(start, seed, shape)
+        self.sweeps = self.first_sweep
+        self.seed = (0,) if seed is None else randomness.words_of(seed)
+        self.at(rule)
+        self.spins = _started(model, start, self.stream, self.shape)
+        self.memory, self._kept_by = model.memory(self.spins), model
+        self.flips = np.zeros(len(self.spins), np.int64)  # since the last look
+        self.observe = _default(model, n_replicas) if observe is None else tuple(observe)
+        names = {function.__name__: function.__doc__ for function in self.observe}
+        self.long_names = {name: text.splitlines()[0] for name, text in names.items()}
+        self.long_names["acceptance"] = "Fraction of attempted flips that were accepted"
+        self.seen = {name: [] for name in self.long_names}
+        self._checkpoint, self._identity, self._kept, self._piece = None, None, None, 1
+        self._looked()  # an observable that does not suit complains before the work starts
+
+    @property
+    def samples(self) -> int:
+        """How often this run has looked."""
+        return len(self.seen["acceptance"])
+
+    def at(self, rule: Rule) -> None:
+        """Go on by this rule, with as many temperatures as before."""
+        self.rule = rule
+        self.noise = dynamics.noise(rule, self.shape[1])
+        self.stream = dynamics.stream(self.model, rule, self.shape[1], self.seed)
+
+    def keep_in(self, checkpoint: Checkpoint | None, protocol: Mapping[str, object]) -> None:
+        """Keep the state there, and go on from what is there if it is a state of this very run.
+
+        protocol: whatever determines the run beside model, rule, start and seed.
+        """
+        if checkpoint is None:
+            return
+        rule = self.rule
+        self._checkpoint, start = checkpoint, self.spins.copy()
+        self._identity = functools.cache(
+            lambda: {
+                "network": fingerprint(self.model, start),
+                "rule": [type(rule).__name__, rule.order, rule.kind],
+                "temperature": dynamics.temperatures(rule).tolist(),
+                "lanes": [int(size) for size in self.shape],
+                "seed": list(self.seed),
+                "stream_version": STREAM_VERSION,
+                "first_sweep": self.first_sweep,
+                "observe": [function.__name__ for function in self.observe],
+                **protocol,
+            }
         )
-        variables["spins"] = final if several else final.isel(temperature=0)
-    return xr.Dataset(
-        variables,
-        coords=_coordinates(model, rule, schedule, n_replicas, first_sweep),
-        attrs={
-            "title": f"{type(model).__name__} network, {type(rule).__name__} dynamics",
-            "settings": json.dumps(
-                {"order": rule.order, "schedule": asdict(schedule)}, sort_keys=True
-            ),
-            "seed": json.dumps(seed if len(seed) > 1 else seed[0]),
-            "stream_version": STREAM_VERSION,
-            "sweeps": first_sweep + schedule.sweeps,
-        },
-    )
+        if checkpoint.file.exists():  # a short run is spared what makes its identity
+            found = checkpoint.load(self._identity())
+            if found is not None:
+                self.restore(found)
+                self._kept = self.sweeps, self.samples
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that changes, as arrays."""
+        seen = {f"seen {name}": np.stack(values) for name, values in self.seen.items() if values}
+        return {"spins": self.spins, "flips": self.flips, "sweeps": np.array(self.sweeps), **seen}
+
+    def restore(self, state: Mapping[str, np.ndarray]) -> None:
+        """Be in that state."""
+        self.spins[...], self.flips[...] = state["spins"], state["flips"]
+        self.sweeps = int(state["sweeps"])
+        self.seen = {name: list(state.get(f"seen {name}", ())) for name in self.seen}
+        self.memory, self._kept_by = self.model.memory(self.spins), self.model
+
+    def save(self, at_once: bool = False) -> None:
+        """Save the state, if that is due; to be called where all of it belongs to one moment."""
+        if self._checkpoint is not None and (at_once or self._checkpoint.due()):
+            self._checkpoint.save(self._identity(), self.state())
+            self._kept = self.sweeps, self.samples
+
+    def finish(self) -> None:
+        """Keep the end of a run that others follow, so that it is not computed again with them."""
+        is_kept = self._kept == (self.sweeps, self.samples)
+        if self._checkpoint is not None and self._checkpoint.is_part and not is_kept:
+            self.save(at_once=True)
+
+    def advance(self, until: int, counted: bool = False, model: Model | None = None) -> None:
+        """Sweep until so many sweeps are done; count the flips if asked to.
+
+        model: what moves the spins, instead of the model that is looked at.
+        """
+        while self.sweeps < until:
+            self._hold(model or self.model)
+            n_sweeps = until - self.sweeps
+            if self._checkpoint is not None:
+                n_sweeps = min(n_sweeps, self._piece)
+            began = time.monotonic()
+            flips = self._kept_by.sweep(
+                self.spins, self.memory, self.noise, self.stream, self.sweeps, n_sweeps
+            )
+            self.sweeps += n_sweeps
+            if counted:
+                self.flips += flips
+            if self._checkpoint is not None and self.sweeps < until:
+                seconds = time.monotonic() - began
+                if seconds < _PIECE:
+                    self._piece *= 2
+                elif seconds > 4 * _PIECE:
+                    self._piece = max(1, self._piece // 2)
+                self.save()
+
+    def measure(self, schedule: Schedule, after: int = 0, warm: Model | None = None) -> None:
+        """Follow a schedule that begins `after` so many sweeps and looks of this run.
+
+        What is done already is not done again. warm: what moves the spins during the warm-up,
+        instead of the model.
+        """
+        looked = self.samples - after // schedule.sweeps * schedule.samples
+        begin = self.first_sweep + after + schedule.warmup
+        self.advance(begin, model=warm)
+        for sample in range(looked, schedule.samples):
+            self.advance(begin + (sample + 1) * schedule.every, counted=True)
+            self.look()
+            self.save()
+
+    def look(self) -> None:
+        """See every observable at the present state."""
+        for name, values in self._looked().items():
+            self.seen[name].append(values)
+        self.seen["acceptance"].append(self.flips.reshape(self.shape[:2]).copy())
+        self.flips[...] = 0
+
+    def dataset(
+        self,
+        rule: Rule,
+        schedule: Schedule,
+        keep_spins: bool,
+        settings: Mapping[str, object] | None = None,
+    ) -> xr.Dataset:
+        """What was seen, labelled.
+
+        rule: with all temperatures. If the run has gone through them one after another, with the
+        schedule at each, they are told apart by time here.
+        settings: what else to record beside order and schedule.
+        """
+        n_temperatures, several = len(dynamics.temperatures(rule)), np.ndim(rule.temperature) == 1
+        variables = {}
+        for name, long_name in self.long_names.items():
+            values = np.stack(self.seen[name])
+            if len(values) > schedule.samples:
+                values = values.reshape(n_temperatures, schedule.samples, *values.shape[2:])
+                values = values.swapaxes(0, 1)
+            if name == "acceptance":
+                values = values / (schedule.every * self.model.n_neurons)
+            inner = ("pattern",) if values.ndim == 4 else ()
+            variables[name] = labelled(
+                ("temperature", "replica", "sample", *inner), np.moveaxis(values, 0, 2), long_name
+            )
+            if not several:
+                variables[name] = variables[name].isel(temperature=0)
+        if keep_spins:
+            dims = ("temperature", "replica", "neuron")
+            spins = labelled(dims, self.spins.reshape(self.shape), "Spins at the end of the run")
+            variables["spins"] = spins if self.several else spins.isel(temperature=0)
+        settings = {"order": rule.order, "schedule": asdict(schedule), **(settings or {})}
+        n_replicas = self.shape[1]
+        return xr.Dataset(
+            variables,
+            coords=_coordinates(self.model, rule, schedule, n_replicas, self.first_sweep),
+            attrs={
+                "title": f"{type(self.model).__name__} network, {type(rule).__name__} dynamics",
+                "settings": json.dumps(settings, sort_keys=True),
+                "seed": json.dumps(self.seed if len(self.seed) > 1 else self.seed[0]),
+                "stream_version": STREAM_VERSION,
+                "sweeps": self.sweeps,
+            },
+        )
+
+    def _hold(self, model: Model) -> None:
+        """Let the memory be that of this model."""
+        if self._kept_by is not model:
+            self.memory, self._kept_by = model.memory(self.spins), model
+
+    def _looked(self) -> dict[str, np.ndarray]:
+        """Every observable at the present state: arrays (temperature, replica, ...)."""
+        self._hold(self.model)
+        now = self.spins.reshape(self.shape).astype(np.float32)
+        kept = self.memory.reshape(*self.shape[:2], -1).astype(np.int64)
+        return {
+            function.__name__: np.asarray(function(self.model, now, kept))
+            for function in self.observe
+        }
+
+
+def labelled(dims, values, long_name: str) -> xr.Variable:
+    """A variable with its name; all are pure numbers in units of J."""
+    return xr.Variable(dims, values, {"long_name": long_name, "units": "1"})
 
 
 def _default(model: Model, n_replicas: int) -> tuple[Observable, ...]:
@@ -203,22 +366,18 @@ def _started(model: Model, start, stream: randomness.Stream, shape) -> np.ndarra
 
 
 def _coordinates(model, rule, schedule, n_replicas, first_sweep) -> dict:
-    def described(dims, value, long_name):
-        """One coordinate with its name; all are pure numbers in units of J."""
-        return xr.Variable(dims, value, {"long_name": long_name, "units": "1"})
-
     sweep = first_sweep + schedule.warmup + schedule.every * np.arange(1, schedule.samples + 1)
     groups = ("temperature",) if np.ndim(rule.temperature) else ()
     temperature = np.asarray(rule.temperature, float)
     coordinates = {
-        "replica": described("replica", np.arange(n_replicas), "Replica"),
-        "sample": described("sample", np.arange(schedule.samples), "Sample"),
-        "sweep": described("sample", sweep, "Sweeps done"),
-        "n_neurons": described((), model.n_neurons, "Number of neurons N"),
-        "temperature": described(groups, temperature, "Temperature T in units of J"),
+        "replica": labelled("replica", np.arange(n_replicas), "Replica"),
+        "sample": labelled("sample", np.arange(schedule.samples), "Sample"),
+        "sweep": labelled("sample", sweep, "Sweeps done"),
+        "n_neurons": labelled((), model.n_neurons, "Number of neurons N"),
+        "temperature": labelled(groups, temperature, "Temperature T in units of J"),
     }
     if model.n_patterns:
         alpha = model.n_patterns / model.n_neurons
-        coordinates["n_patterns"] = described((), model.n_patterns, "Number of patterns P")
-        coordinates["alpha"] = described((), alpha, "Load alpha = P / N")
+        coordinates["n_patterns"] = labelled((), model.n_patterns, "Number of patterns P")
+        coordinates["alpha"] = labelled((), alpha, "Load alpha = P / N")
     return coordinates
