@@ -202,19 +202,24 @@ def table(
     include: xr.DataArray | None = None,
     symbol: str = "m",
     theory: str = "m_RS",
+    left: xr.DataArray | None = None,
 ) -> str:
-    """Aligned text, one line a cell: coordinates, mean ± error, theory, z, equilibrated or not.
+    """Aligned text, one line a cell: coordinates, mean ± error, theory, z, left, equilibrated.
 
     scores: what `z_scores` returned. equilibrated: bool over the cells. include: bool, the cells
-    to show. symbol, theory: names of what is measured and predicted, for the header. A dash
-    stands where there is no number.
+    to show. symbol, theory: names of what is measured and predicted, for the header. left: over the
+    cells, how many replicas left the state and are not in the mean. A dash stands where there is no
+    number.
 
-    Raises TypeError when a mask is not boolean, ValueError when it does not fit.
+    Raises TypeError when a mask is not boolean, ValueError when it or `left` does not fit.
     """
     cells = scores["mean"]
     head = [{"temperature": "T", "n_neurons": "N"}.get(str(dim), str(dim)) for dim in cells.dims]
     head += [f"{symbol} ± error", theory, "z"]
     values = {key: scores[key].values for key in ("mean", "error", "predicted", "z")}
+    if left is not None:
+        head.append("left")
+        left = _on_cells(left, cells, "counts 'left'").transpose(*cells.dims).values
     if equilibrated is not None:
         head.append("equilibrated")
         equilibrated = _mask(equilibrated, cells, "equilibrated").transpose(*cells.dims).values
@@ -228,6 +233,8 @@ def table(
             + [f"{_dash(mean, form)} ± {_dash(error, form)}", _dash(predicted, form)]
             + [_dash(z, ".2f")]
         )
+        if left is not None:
+            rows[-1].append(f"{left[tuple(index)]:.0f}")
         if equilibrated is not None:
             rows[-1].append("yes" if equilibrated[tuple(index)] else "no")
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -331,15 +338,20 @@ def _mask(mask: xr.DataArray, cells: xr.DataArray, name: str) -> xr.DataArray:
     """`mask` on the dims of `cells`, if it is boolean and on the same coordinates."""
     if mask.dtype != bool:
         raise TypeError(f"The mask {name!r} must be boolean, not {mask.dtype}.")
-    if not set(mask.dims) <= set(cells.dims):
-        raise ValueError(f"The mask {name!r} has the dims {mask.dims}, the cells {cells.dims}.")
+    return _on_cells(mask, cells, f"mask {name!r}")
+
+
+def _on_cells(array: xr.DataArray, cells: xr.DataArray, name: str) -> xr.DataArray:
+    """`array` on the dims of `cells`, if it is on the same coordinates."""
+    if not set(array.dims) <= set(cells.dims):
+        raise ValueError(f"The {name} has the dims {array.dims}, the cells {cells.dims}.")
     try:
-        mask, _ = xr.align(mask, cells, join="exact")
+        array, _ = xr.align(array, cells, join="exact")
     except ValueError as problem:
         raise ValueError(
-            f"The mask {name!r} is not on the coordinates of the cells: {problem}"
+            f"The {name} is not on the coordinates of the cells: {problem}"
         ) from problem
-    return mask.broadcast_like(cells)
+    return array.broadcast_like(cells)
 
 
 def _columns(cells: xr.DataArray, names: Sequence[str]) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 Simulated: networks of N neurons with P = alpha N random patterns, heat-bath (Glauber) dynamics at
 temperature T. Half of the replicas start in the first pattern, half in the pattern with 10 % of its
-neurons flipped; a cell counts as equilibrated when both starts agree. Drawn: the map of the
-overlap m over (alpha, T) with the replica-symmetric lines of Amit, Gutfreund and Sompolinsky over
-it, and slices with error bars. Printed: m against theory cell by cell, and a verdict.
+neurons flipped; a cell counts as equilibrated when both starts agree. Replicas that left the
+pattern are counted and kept out of all averages. Drawn: the map of the overlap m over (alpha, T)
+with the replica-symmetric lines of Amit, Gutfreund and Sompolinsky over it, and slices with error
+bars. Printed: m against theory cell by cell, how many replicas left, and a verdict.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ class Settings(Options):
     """Measurements a replica."""
     every: int = 2
     """Sweeps between two measurements."""
+    left_below: float = 0.5
+    """A replica has left the pattern when its overlap stays below this share of the overlap that a
+    single stored pattern has at that temperature, which none can exceed."""
 
 
 def schedule(settings: Settings):
@@ -55,7 +59,7 @@ def schedule(settings: Settings):
     return Schedule(settings.warmup, settings.samples, settings.every)
 
 
-def cell(settings: Settings, seed, alpha: float, temperature: np.ndarray):
+def cell(settings: Settings, seed, alpha: float, temperature: np.ndarray, checkpoint=None):
     """One realisation at one load, all temperatures as lanes: Dataset over temperature."""
     import xarray as xr
 
@@ -73,25 +77,48 @@ def cell(settings: Settings, seed, alpha: float, temperature: np.ndarray):
         n_replicas=settings.replicas,
         seed=seed,
         device=settings.device,
+        checkpoint=checkpoint,
     )
+    left = statistics.escapes(run["overlap"], _threshold(settings, run["temperature"]))
+    stayed = ~left["left"]
+    both = statistics.both_stayed(stayed)
     result = {}
     for name in ("overlap", "energy", "replica_overlap", "residual_noise"):
         if name in run:
-            mean = statistics.thermal(run[name])
+            pair = name in ("replica_overlap", "residual_noise")
+            mean = statistics.within(run[name], both if pair else stayed)
             result[name] = mean["mean"].assign_attrs(run[name].attrs)
             long_name = f"Thermal standard error of: {run[name].attrs['long_name']}"
             result[f"{name}_error"] = mean["error"].assign_attrs(long_name=long_name, units="1")
+    result["n_left"] = left["n_left"]
+    result["time_at_risk"] = left["time_at_risk"]
+    outside = run["overlap"].where(run["sample"] >= left["left_at"])
+    result["overlap_left"] = outside.mean(("replica", "sample")).assign_attrs(
+        long_name="Overlap with the first pattern of the replicas that left it", units="1"
+    )
     start = np.arange(settings.replicas) % 2
-    verdict = statistics.equilibration(run["overlap"], start)
+    verdict = statistics.equilibration(run["overlap"], start, stayed)
     result["equilibrated"] = verdict["equilibrated"]
     result["r_hat"] = verdict["r_hat"]
+    bins = verdict["binned"].drop_vars(["bin", "first_sample", "last_sample"])
+    result["overlap_binned"] = bins
     return xr.Dataset(result).drop_vars(["n_neurons", "n_patterns", "alpha"], errors="ignore")
+
+
+def _threshold(settings: Settings, temperature):
+    """The overlap below which a replica has left; above T = 1 there is no state to stay in."""
+    from hopfield_sim import theory
+
+    single = theory.hopfield.low_load(temperature.reset_coords(drop=True)).m
+    return (settings.left_below * single).fillna(np.inf).reset_coords(drop=True)
 
 
 def main(settings: Settings) -> None:
     from hopfield_sim import Glauber, Sweep, device
 
     Glauber(settings.temperature), schedule(settings)  # refuse what cannot be, before any work
+    if not 0 < settings.left_below < 1:
+        raise ValueError(f"--left-below {settings.left_below}: a share between 0 and 1 is needed.")
     if settings.replicas < 2 or settings.replicas % 2:
         raise ValueError(f"--replicas {settings.replicas}: an even number >= 2 is needed.")
     device.resolve(settings.device)
@@ -119,9 +146,11 @@ def report(found, settings: Settings) -> None:
 
     predicted = theory.hopfield.retrieval(found.alpha, found.temperature).m
     scores = comparison.z_scores(found.overlap, predicted)
-    # one realisation that left the state, or still moves, spoils the mean of its cell
-    equilibrated = found.equilibrated.all("realisation")
-    print(comparison.table(scores, equilibrated, include=predicted.notnull()))
+    # one realisation that still moves spoils the mean of its cell
+    judged = found.n_left < settings.replicas  # where all left, nothing is to be judged
+    equilibrated = (found.equilibrated | ~judged).all("realisation") & judged.any("realisation")
+    n_left = found.n_left.sum("realisation")
+    print(comparison.table(scores, equilibrated, include=predicted.notnull(), left=n_left))
     print(
         f"({int(predicted.isnull().sum())} further cells have no retrieval state in RS theory; "
         f"they are in {settings.store})"
@@ -130,13 +159,24 @@ def report(found, settings: Settings) -> None:
         f"Hopfield network, N = {settings.n_neurons}, {found.sizes['realisation']} sets of "
         f"patterns, {settings.replicas} replicas; theory: Amit–Gutfreund–Sompolinsky (RS)"
     )
-    figure = phase_diagram.retrieval(found, scores, title)
+    print(_escapes(found, predicted.notnull(), settings.replicas))
+    figure = phase_diagram.retrieval(found, scores, title, settings.replicas)
     settings.figure.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(settings.figure, dpi=150)
     print(f"figure: {settings.figure}")
     left_out = _left_out(found, predicted, settings.n_neurons)
     print(_finite_size(scores, ~np.logical_or.reduce(xr.broadcast(*left_out.values())), settings))
     print(comparison.verdict(scores, reasons=left_out))
+
+
+def _escapes(found, include, n_replicas: int) -> str:
+    """How many replicas left the pattern where theory has a retrieval state."""
+    n_left = found.n_left.sum("realisation").where(include, 0)
+    n_cells = int(include.sum())
+    return (
+        f"{int(n_left.sum())} of {n_cells * found.sizes['realisation'] * n_replicas} replicas left "
+        f"the pattern, in {int((n_left > 0).sum())} of these {n_cells} cells; m is that of the rest"
+    )
 
 
 def _finite_size(scores, include, settings: Settings) -> str:
@@ -167,6 +207,7 @@ def _left_out(found, predicted, n_neurons: int) -> dict:
         f"beyond {_MARGIN} of the spinodal load": found.alpha > _MARGIN * spinodal,
         f"with fewer than {_FEWEST_PATTERNS} patterns": found.alpha * n_neurons < _FEWEST_PATTERNS,
         f"with fewer than {_FEWEST_WRONG} wrong neurons in all": wrong < _FEWEST_WRONG,
+        "from which replicas left": (found.n_left > 0).any("realisation"),
         "not equilibrated": ~found.equilibrated.all("realisation"),
     }
 
@@ -184,7 +225,7 @@ def _plan(settings: Settings, sweep) -> str:
 
     largest = round(max(loads_) * settings.n_neurons)
     memory = 14 * settings.n_neurons * largest + lanes * (5 * settings.n_neurons + 20 * largest)
-    files = f"{n_cells} x 11 chunks, about {n_cells * 11 * 0.5 / 1024:.1f} MiB, in {settings.store}"
+    files = f"{n_cells} x 15 chunks, about {n_cells * 15 * 0.5 / 1024:.1f} MiB, in {settings.store}"
     visits = float(n_cells * lanes * sweeps * settings.n_neurons)
     return plan(n_cells, visits, timed_cell(run, sweeps), memory, files, settings.workers)
 

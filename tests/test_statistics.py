@@ -1,30 +1,13 @@
-"""Error bars that cover, verdicts that are calibrated: against series with known answers."""
+"""Effective samples, thermal and disorder errors, jackknife: series with known answers."""
 
 import numpy as np
 import pytest
 import xarray as xr
 from scipy import stats
-from scipy.signal import lfilter
 
 from hopfield_sim import statistics
-
-
-def labelled(x: np.ndarray) -> xr.DataArray:
-    """x (lane, replica, sample) or (replica, sample) as a series."""
-    return xr.DataArray(x, dims=("temperature", "replica", "sample")[-x.ndim :])
-
-
-def ar1(rng, shape: tuple[int, ...], rho: float, start=None) -> np.ndarray:
-    """x_t = rho x_{t-1} + noise with mean 0 and variance 1; stationary unless a start is given."""
-    steps = np.sqrt(1 - rho**2) * rng.standard_normal(shape)
-    steps[..., 0] = rng.standard_normal(shape[:-1]) if start is None else start
-    return lfilter([1], [1, -rho], steps)
-
-
-def inside(fraction: float, expected: float, repeats: int, extra: float = 0.0) -> bool:
-    """Whether a fraction of independent repeats is within 4 binomial standard errors (+ extra)."""
-    return abs(fraction - expected) <= 4 * np.sqrt(expected * (1 - expected) / repeats) + extra
-
+from hopfield_sim.statistics import resampling
+from tests.chains import ar1, inside, labelled
 
 # Effective samples and R-hat
 
@@ -86,7 +69,7 @@ def test_series_of_two_values_give_no_warning():
 
 @pytest.mark.parametrize("rho", [0.0, 0.9])
 def test_thermal_intervals_cover(rho):
-    repeats = 1500
+    repeats = 800
     x = ar1(np.random.default_rng(4), (repeats, 4, 400), rho)
     found = statistics.thermal(labelled(x + 5))
     for level in (0.68, 0.95):
@@ -112,6 +95,15 @@ def test_results_carry_names_and_units():
     for found in (
         thermal,
         statistics.equilibration(x, [0, 0, 1, 1]),
+        statistics.log_binned(x),
+        statistics.escapes(x),
+        statistics.within(x, x.isel(sample=0, drop=True) > -9),
+        statistics.escape_rate(2, 10.0),
+        statistics.bootstrap(np.square, mean.isel(realisation=[0, 1, 2, 3, 0])),
+        statistics.susceptibility(x, 100, dim="temperature"),
+        statistics.specific_heat(x, 0.5, 100, dim="replica"),
+        statistics.binder(x, dim="replica"),
+        statistics.spin_glass_susceptibility(x, 100, dim="replica"),
         statistics.disorder(mean, mean),
         statistics.jackknife(np.square, mean),
     ):
@@ -205,82 +197,58 @@ def test_jackknife_intervals_cover(quantity):
         assert inside(covered, level, repeats, extra=0.005)
 
 
-# Equilibration
-
-STARTS = np.arange(8) % 2
+# Bootstrap
 
 
-def flagged(rng, n_replicas, n_samples, length, start=None, repeats=300) -> float:
-    """Fraction marked as not equilibrated of sets of chains of `length` autocorrelation times."""
-    rho = np.exp(-length / n_samples)
-    x = ar1(rng, (repeats, n_replicas, n_samples), rho, start)
-    verdict = statistics.equilibration(labelled(x), STARTS[:n_replicas])
-    return 1 - float(verdict.equilibrated.mean())
+def test_bootstrap_intervals_follow_the_formula():
+    """Studentised, by plain loops over the same draws."""
+    rng = np.random.default_rng(17)
+    x = xr.DataArray(rng.gamma(2.0, size=(3, 7, 2)), dims=("alpha", "realisation", "temperature"))
+    y = xr.DataArray(1 + rng.random((2, 7)), dims=("temperature", "realisation"))
+    found = statistics.bootstrap(lambda a, b: a / b, x, y, n_resamples=199, seed=(3, 1))
+    counts = resampling._counts((3, 1), 7, 199)
+    assert (counts.sum(1) == 7).all()
+    a, b = x.values[1, :, 0], y.values[0]
+
+    def error(chosen):
+        """Jackknife error of the ratio of the chosen realisations."""
+        left = [np.delete(chosen, k) for k in range(7)]
+        parts = [a[rest].mean() / b[rest].mean() for rest in left]
+        return np.sqrt(6 / 7 * np.sum((parts - np.mean(parts)) ** 2))
+
+    whole, values, t = a.mean() / b.mean(), [], []
+    for count in counts:
+        chosen = np.repeat(np.arange(7), count)
+        values.append(a[chosen].mean() / b[chosen].mean())
+        t.append((values[-1] - whole) / error(chosen))
+    t = np.sort(t)
+    one = found.isel(alpha=1, temperature=0)
+    for level, low, high in ((0.68, 31, 167), (0.95, 4, 194)):  # 32nd and 5th from either end
+        expected = whole - error(np.arange(7)) * t[[high, low]]
+        at = one.sel(level=level)
+        np.testing.assert_allclose([at.lower, at.upper], expected, rtol=1e-9)
+    assert float(one.error) == pytest.approx(np.std(values) * np.sqrt(7 / 6), rel=1e-9)
+    plain = statistics.jackknife(lambda a, b: a / b, x, y)
+    np.testing.assert_allclose(found.estimate, plain.estimate, rtol=1e-12)
+    assert found.lower.dims == ("alpha", "temperature", "level")
 
 
-@pytest.mark.parametrize("n_replicas", [4, 8])
-@pytest.mark.parametrize("n_samples", [60, 200])
-@pytest.mark.parametrize("start", ["inside", "apart"])
-def test_the_verdict_is_calibrated(n_replicas, n_samples, start):
-    rng = np.random.default_rng([11, n_replicas, n_samples])
-    # "apart": one start 1, the other 3 standard deviations from the mean, and no warm-up.
-    given = None if start == "inside" else np.where(STARTS[:n_replicas] == 0, 1.0, 3.0)
-    # Of some 10,000 runs more than 99 % of the short and fewer than 3 % of the long are flagged;
-    # 300 repeats scatter by 0.6 % and 1 %, so that 95 % and 5 % are at least two of that away.
-    for length in (2, 5):
-        assert flagged(rng, n_replicas, n_samples, length, given) >= 0.95
-    assert flagged(rng, n_replicas, n_samples, 100, given) <= 0.05
+def test_bootstrap_is_reproducible_and_does_not_depend_on_the_blocks(monkeypatch):
+    x = xr.DataArray(np.random.default_rng(18).random((3, 9)), dims=("alpha", "realisation"))
+    one, other = statistics.bootstrap(np.square, x), statistics.bootstrap(np.square, x, seed=1)
+    assert not one.lower.equals(other.lower)
+    monkeypatch.setattr(resampling, "_BLOCK", 100)
+    xr.testing.assert_allclose(one, statistics.bootstrap(np.square, x), rtol=1e-12)
+    # what is drawn: each realisation equally often, 9 x 999 draws
+    counts = resampling._counts(0, 9, 999).sum(0)
+    assert stats.chisquare(counts).pvalue > 1e-3
 
 
-def test_a_small_gap_that_persists_is_seen():
-    rng = np.random.default_rng(12)
-    x = rng.standard_normal((200, 8, 400))
-    x[:, STARTS == 1] += 0.15
-    verdict = statistics.equilibration(labelled(x), STARTS)
-    # 1600 samples a start: 0.15 is 4.24 standard errors, so it is seen in P(z > 4) = 59 % of the
-    # cases (binomial error 3.5 %, errors measured: 3 more), while R-hat stays below its threshold.
-    assert 0.45 < 1 - float(verdict.equilibrated.mean()) < 0.73
-    assert (verdict.r_hat < statistics.R_HAT_BELOW).all()
-    assert float(verdict.start_gap_z.mean()) == pytest.approx(4.24, abs=0.3)  # 1/sqrt(200) x 4
-
-
-def test_a_common_drift_is_seen():
-    x = np.random.default_rng(13).standard_normal((50, 8, 400)) + np.linspace(0, 0.6, 400)
-    verdict = statistics.equilibration(labelled(x), STARTS)
-    # The halves differ by 0.3, 8.5 standard errors of 1600 samples each.
-    assert not verdict.equilibrated.any()
-    assert float(verdict.drift_z.mean()) == pytest.approx(8.5, abs=0.8)
-
-
-@pytest.mark.parametrize("n_samples", [8, 100, 101])
-def test_frozen_and_nearly_frozen_chains(n_samples):
-    same = np.full((8, n_samples), 0.1)
-    apart = same + 0.01 * STARTS[:, None]
-    scattered = same + 0.01 * np.arange(8)[:, None]
-    jump = same.copy()
-    jump[3, n_samples // 2 :] = 0.2  # one chain leaves and stays away
-    x = labelled(np.stack([same, apart, scattered, jump]))
-    verdict = statistics.equilibration(x, STARTS)
-    assert verdict.equilibrated.values.tolist() == [True, False, False, False]
-    assert verdict.r_hat.values[:3].tolist() == [1, np.inf, np.inf]
-    assert verdict.start_gap_z.values[:2].tolist() == [0, np.inf]
-    assert verdict.drift_z.values[:3].tolist() == [0, 0, 0]
-
-
-def test_few_short_flips_are_equilibrium():
-    rng = np.random.default_rng(14)
-    x = np.where(rng.random((300, 8, 200)) < 0.005, 0.9, 1.0)  # about 8 flips among 1600 samples
-    verdict = statistics.equilibration(labelled(x), STARTS)
-    assert verdict.equilibrated.mean() > 0.97  # gap or drift beyond 4: rare even for 8 flips
-    assert np.isfinite(verdict.drift_z).all()
-
-
-def test_starts_may_be_named():
-    x = labelled(np.random.default_rng(15).standard_normal((8, 50)))
-    names = xr.DataArray(np.where(STARTS == 0, "corrupted", "pattern"), dims="replica")
-    xr.testing.assert_identical(
-        statistics.equilibration(x, names), statistics.equilibration(x, STARTS)
-    )
+def test_equal_realisations_have_no_interval():
+    x = xr.DataArray(np.full(6, 0.5), dims="realisation")
+    found = statistics.bootstrap(np.square, x)
+    assert found.error == 0 and found.estimate == 0.25
+    assert (found.lower == 0.25).all() and (found.upper == 0.25).all()
 
 
 # Refusals
@@ -293,10 +261,6 @@ def test_starts_may_be_named():
         (lambda x: statistics.thermal(x.rename(sample="time")), "'sample' is needed"),
         (lambda x: statistics.r_hat(x[:, :3]), "4 samples are needed"),
         (lambda x: statistics.effective_samples(x[:0]), "at least 1 replica"),
-        (lambda x: statistics.equilibration(x[:, :7], [0, 1, 0, 1]), "8 samples are needed"),
-        (lambda x: statistics.equilibration(x, [0, 1]), "one label for each"),
-        (lambda x: statistics.equilibration(x, [1, 1, 1, 1]), "two different starts"),
-        (lambda x: statistics.equilibration(x, [0, 1, 2, 0]), "two different starts"),
         (lambda x: statistics.disorder(x), "'realisation' is needed"),
         (lambda x: statistics.disorder(x, x[:2], dim="sample"), "has the dims|coordinates"),
         (lambda x: statistics.disorder(x, x[0], dim="sample"), "has the dims"),
@@ -304,6 +268,14 @@ def test_starts_may_be_named():
         (lambda x: statistics.jackknife(np.square, x[:, :1], dim="sample"), "at least two"),
         (lambda x: statistics.jackknife(np.add, x, x[:, :9], dim="sample"), "same coordinates"),
         (lambda x: statistics.jackknife(np.square, x.where(x < 1), dim="sample"), "holds NaN"),
+        (lambda x: statistics.bootstrap(np.square, x, dim="replica"), "at least five"),
+        (lambda x: statistics.bootstrap(np.square, x, dim="sample", levels=[1.0]), "between 0"),
+        (lambda x: statistics.bootstrap(np.square, x, dim="sample", n_resamples=9), "at least 39"),
+        (lambda x: statistics.bootstrap(lambda a: x[0, 0], x, dim="sample"), "on its own"),
+        (lambda x: statistics.susceptibility(x, 9), 'dim="replica"'),
+        (lambda x: statistics.susceptibility(x, dim="replica"), "give n_neurons"),
+        (lambda x: statistics.specific_heat(x, 0.0, 9, dim="replica"), "above zero"),
+        (lambda x: statistics.binder(x.where(x < 1), dim="replica"), "holds NaN"),
     ],
 )
 def test_bad_input_is_refused_with_a_sentence(call, sentence):
