@@ -35,6 +35,11 @@ _NAMES = {
     "branches": "tempering",
     "parallel_tempering": "tempering",
     "Sweep": "sweep",
+    "opened": "store",
+    "status": "store",
+    "damaged": "archive",
+    "merge": "archive",
+    "repack": "archive",
 }
 
 __all__ = [*_MODULES, *_NAMES]

@@ -113,9 +113,23 @@ def test_readme_lines_run(capsys):
     assert abs(float(overlaps[0]) - float(overlaps[1])) < 0.02
 
 
+def test_readme_lines_of_a_sweep_run(tmp_path):
+    """As they stand there, by threads, which start sooner than processes."""
+    section = README.split("## A week of computing")[1]
+    block = re.search(r"```python\n(.*?)```", section, re.DOTALL).group(1)
+    block = block.replace('.run("results/mine.zarr")', '.run("results/mine.zarr", "threads")')
+    command = [sys.executable, "-W", "error", "-c", block]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    # 2 loads x 8 realisations, and the third load with the 4 realisations of the first sweep
+    assert done.stdout.startswith("20 of 24 cells done, 4 pending\n")
+    assert "disorder_error" in done.stdout
+
+
 def test_readme_lines_of_theory_run():
-    """The README's second block: each line gives numbers, and the one it quotes is right."""
-    block = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[1]
+    """The README's block of theory: each line gives numbers, and the one it quotes is right."""
+    section = README.split("## What theory predicts")[1]
+    block = re.search(r"```python\n(.*?)```", section, re.DOTALL).group(1)
     import_line, *lines = [line for line in block.splitlines() if line]
     names = {}
     exec(import_line, names)
@@ -152,7 +166,15 @@ def test_tour_runs(capsys):
 
 
 @pytest.mark.parametrize(
-    "name", ["retrieval", "digits", "benchmark", "predictions", "transient", "diluted"]
+    "name",
+    [
+        "retrieval",
+        "digits",
+        "benchmark",
+        "predictions",
+        "transient",
+        "diluted",
+    ],
 )
 def test_help_tells_what_is_done(name):
     done = run(sys.executable, "-m", f"experiments.{name}", "--help")

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from experiments.measuring.protocol import LIMIT, Claim, Measured
-from hopfield_sim import store
+from hopfield_sim import provenance
 from hopfield_sim.kernels import simd, yardsticks
 
 _PROBE = 0.002  # CPU seconds of a probe
@@ -109,8 +109,8 @@ def dataset(measured: Sequence[Measured], claims: Sequence[Claim], settings: dic
         },
         attrs={
             "title": "Benchmark of the kernels",
-            "settings": store.as_json(settings),
-            "seed": store.as_json(settings["seed"]),
+            "settings": provenance.as_json(settings),
+            "seed": provenance.as_json(settings["seed"]),
             **machine(),
         },
     )
@@ -118,7 +118,7 @@ def dataset(measured: Sequence[Measured], claims: Sequence[Claim], settings: dic
 
 def machine() -> dict[str, object]:
     """Processor, what the code was compiled for, versions, date: for the attributes."""
-    known = {k: str(v) for k, v in store.circumstances().items() if k not in ("host",)}
+    known = {k: str(v) for k, v in provenance.circumstances().items() if k not in ("host",)}
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     facts = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from hopfield_sim import store, theory
+from hopfield_sim import provenance, theory
 
 FORMAT = "hopfield-sim predictions 1"
 TITLE = "Predictions of the theories of associative memories"
@@ -41,7 +41,7 @@ def opened(path: Path, points: int) -> Predictions:
     """
     import zarr
 
-    wanted = {"format": FORMAT, "title": TITLE, "settings": store.as_json({"points": points})}
+    wanted = {"format": FORMAT, "title": TITLE, "settings": provenance.as_json({"points": points})}
     if not os.path.lexists(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         root = zarr.open_group(path, mode="w-", zarr_format=3, attributes=wanted)
@@ -104,7 +104,9 @@ class Predictions:
 
         group = zarr.open_group(self.path / "provenance", mode="r+", zarr_format=3)
         runs = json.loads(group.attrs["runs"])
-        group.attrs["runs"] = store.as_json(runs | dict.fromkeys(names, store.circumstances()))
+        group.attrs["runs"] = provenance.as_json(
+            runs | dict.fromkeys(names, provenance.circumstances())
+        )
 
 
 def _storable(found: xr.Dataset) -> xr.Dataset:
