@@ -174,6 +174,7 @@ def test_tour_runs(capsys):
         "predictions",
         "transient",
         "diluted",
+        "capacity",
     ],
 )
 def test_help_tells_what_is_done(name):
