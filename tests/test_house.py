@@ -175,6 +175,8 @@ def test_tour_runs(capsys):
         "transient",
         "diluted",
         "capacity",
+        "hysteresis",
+        "tempering",
     ],
 )
 def test_help_tells_what_is_done(name):
