@@ -24,7 +24,9 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from experiments.options import ended, started
+from experiments.options import ended, read, started, written
+
+_CURE = "run python -m experiments.benchmark first, or name others with --store."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ class Settings:
 
 def main(settings: Settings) -> None:
     if settings.redraw:
-        report(_read(settings.store), settings)
+        report(read(settings.store, _CURE), settings)
         return
     _checked(settings)
     from experiments.measuring.programme import GOALS, programme
@@ -80,7 +82,8 @@ def main(settings: Settings) -> None:
     found.attrs["cpu_seconds"] = round(time.process_time() - begin, 1)
     missing = set(settings.goals or GOALS) - {claim.goal.number for claim in claims}
     found.attrs["not_measured"] = " ".join(map(str, sorted(missing)))
-    _write(found, settings.store)
+    written(found, settings.store)
+    print(f"measurements: {settings.store}")
     report(found, settings)
 
 
@@ -134,30 +137,6 @@ def _checked(settings: Settings) -> None:
         raise ValueError("--n-neurons: one or several numbers from 100 to 32767 are needed.")
     if len(set(settings.n_neurons)) < len(settings.n_neurons):
         raise ValueError("--n-neurons: each number once.")
-
-
-def _read(path: Path):
-    import xarray as xr
-
-    if not path.exists():
-        raise FileNotFoundError(
-            f"there are no measurements at {path}; run python -m experiments.benchmark first, or "
-            "name others with --store."
-        )
-    with xr.open_dataset(path, engine="scipy") as found:
-        return found.load()
-
-
-def _write(found, path: Path) -> None:
-    """The file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        found.to_netcdf(draft, engine="scipy")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    print(f"measurements: {path}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,7 +24,16 @@ from typing import Literal
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, recorded, started
+from experiments.options import (
+    Options,
+    computed,
+    ended,
+    plan,
+    read,
+    recorded,
+    started,
+    written,
+)
 
 AXES = ("n_neurons", "alpha")
 _TITLE = "Capacity of the Hopfield network"
@@ -118,7 +126,7 @@ def cell(settings: Settings, seed, n_neurons: int, alpha: float):
 
 def main(settings: Settings) -> None:
     if settings.redraw:
-        trials = _read(settings.trials)
+        trials = read(settings.trials, "run without --redraw first, or name others with --trials.")
         report(trials, replace(settings, **json.loads(trials.attrs["settings"])))
         return
     sizes = _checked(settings)
@@ -127,7 +135,7 @@ def main(settings: Settings) -> None:
         return
     with _workers(settings) as at_work:
         trials = search(at_work, sizes)
-    _write(trials.assign_attrs(_circumstances(settings.store)), settings.trials)
+    written(trials.assign_attrs(_circumstances(settings.store)), settings.trials)
     report(trials, settings)
 
 
@@ -302,29 +310,6 @@ def _circumstances(store: Path) -> dict[str, str]:
     last = provenance.runs(store)[-1]
     names = ("date", "device", "platform", "hopfield-sim", "numpy", "numba")
     return {name: str(last.get(name)) for name in names}
-
-
-def _read(path: Path):
-    import xarray as xr
-
-    if not path.exists():
-        raise FileNotFoundError(
-            f"there are no trials at {path}: run without --redraw first, or name others with "
-            "--trials."
-        )
-    with xr.open_dataset(path, engine="scipy") as found:
-        return found.load()
-
-
-def _write(trials, path: Path) -> None:
-    """The file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        trials.to_netcdf(draft, engine="scipy")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def theories(temperature: float) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -68,6 +69,27 @@ def computed(sweep, settings: Options):
         workers=settings.workers,
         provenance={"device": device.resolve(settings.device)},
     )
+
+
+def read(path: Path, cure: str):
+    """Numbers that `written` has kept: Dataset. FileNotFoundError says the cure if none are."""
+    import xarray as xr
+
+    if not path.exists():
+        raise FileNotFoundError(f"there is nothing at {path}: {cure}")
+    with xr.open_dataset(path, engine="scipy") as found:
+        return found.load()
+
+
+def written(found, path: Path) -> None:
+    """Keep a few numbers as one NetCDF file, which appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        found.to_netcdf(draft, engine="scipy")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def timed_cell(run, sweeps: int) -> float:

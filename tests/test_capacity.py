@@ -312,7 +312,7 @@ def test_dry_run_and_a_store_of_other_settings(finished, capsys):
         ({"n_starts": 200}, "start from fewer"),
         ({"sweeps": 1}, "too few"),
         ({"temperature": -0.1}, "temperature"),
-        ({"redraw": True}, "no trials at"),
+        ({"redraw": True}, "nothing at"),
     ],
 )
 def test_wrong_input_is_refused(tmp_path, changes, sentence):
