@@ -16,7 +16,7 @@ import numpy as np
 @dataclass(frozen=True, kw_only=True)
 class Options:
     store: Path
-    """Zarr store of the results. Found again, it is resumed, and extended by other values of the grid
+    """Zarr store of the results. Found again, it is resumed, and extended by other grid values
     or more realisations; made with other settings, refused."""
     figure: Path
     """Where the figure goes."""
