@@ -200,9 +200,10 @@ def _half_way(share: xr.DataArray, long_name: str) -> xr.Dataset:
         vectorize=True,
     ).assign_attrs(long_name=long_name, units="J")
     everywhere = each.notnull().all("realisation")
-    spread = each.std("realisation", ddof=1)
+    found = statistics.disorder(each)
+    spread = found.error * np.sqrt(found.n)
     spread.attrs = {"long_name": f"{long_name}: spread over realisations", "units": "J"}
-    return statistics.disorder(each).assign(spread=spread).where(everywhere)
+    return found.assign(spread=spread).where(everywhere)
 
 
 def _integrated(energy: xr.DataArray, start: xr.DataArray, end: int) -> xr.DataArray:

@@ -357,6 +357,9 @@ def _write_netcdf(path: Path, draft: Path) -> None:
     about = {"long_name": "date, versions and machine of each run", "units": "1"}
     about["runs"] = as_json(provenance.runs(path))
     found["provenance"] = xr.Variable((), np.int8(0), about)
+    for name, coordinate in found.coords.items():
+        if coordinate.dtype.kind == "T":  # as some versions of xarray read strings
+            found[name] = coordinate.astype(str)
     for variable in found.variables.values():
         variable.attrs = {name: _attribute(value) for name, value in variable.attrs.items()}
     try:

@@ -371,7 +371,7 @@ def test_two_who_start_at_once_share_the_store_of_the_first(tmp_path):
     def cell(seed, alpha):
         calls.append(alpha)
         if len(calls) == 1:
-            sweep.run(path, "threads")
+            sweep.run(path, "threads", workers=1)
         return one(seed, alpha)
 
     sweep = Sweep(cell, {"alpha": [0.1, 0.2]})
