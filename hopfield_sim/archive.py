@@ -359,8 +359,9 @@ def _write_netcdf(path: Path, draft: Path) -> None:
     found["provenance"] = xr.Variable((), np.int8(0), about)
     for name, coordinate in found.coords.items():
         if coordinate.dtype.kind == "T":  # as some versions of xarray read strings
-            found[name] = coordinate.astype(str)
+            found[name] = coordinate.copy(data=_plain(coordinate.values))
     for variable in found.variables.values():
+        variable.encoding.pop("dtype", None)  # that of Zarr
         variable.attrs = {name: _attribute(value) for name, value in variable.attrs.items()}
     try:
         found.to_netcdf(draft, engine=engine)

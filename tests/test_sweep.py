@@ -270,7 +270,7 @@ def test_a_killed_sweep_is_finished_by_running_it_again(study, expected, tmp_pat
     command = [sys.executable, study.__file__, str(path)]
     process = subprocess.Popen(command, start_new_session=True)
     try:
-        until(lambda: path.exists() and status(path).done >= 4)
+        until(lambda: path.exists() and status(path).done >= 4 and runs(path))
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
