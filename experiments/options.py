@@ -117,24 +117,19 @@ def plan(n_cells: int, visits: float, seconds: float, memory: float, files: str,
     """
     from dask.system import CPU_COUNT  # as `Sweep.run` counts them: affinity, container limits
 
+    from hopfield_sim.provenance import duration
+
     workers = workers or CPU_COUNT
     return "\n".join(
         (
             f"cells      {n_cells}, of which finished ones would be reused",
             f"visits     {visits:.3g} attempted flips",
-            f"time       about {_duration(n_cells * seconds / workers)} on {workers} workers, from "
+            f"time       about {duration(n_cells * seconds / workers)} on {workers} workers, from "
             f"{seconds:.2g} s a typical cell on this machine",
             f"memory     about {memory / 2**20:.0f} MiB a worker, plus 250 MiB of code",
             f"files      {files}",
         )
     )
-
-
-def _duration(seconds: float) -> str:
-    for length, name in ((3600, "h"), (60, "min")):
-        if seconds >= length:
-            return f"{seconds / length:.1f} {name}"
-    return f"{seconds:.0f} s"
 
 
 def started(settings_class, description: str):

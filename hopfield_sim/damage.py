@@ -137,6 +137,7 @@ def _states(path: Path, array, outer: tuple[str, ...]) -> Iterator[tuple[tuple, 
     numbers = (range(-(-n // size)) for n, size in zip(shape, unit, strict=True))
 
     def chunks() -> Iterator[tuple]:
+        """Each chunk: its region along `outer`, its file, and its slices of the array."""
         for at in itertools.product(*numbers):
             where = {
                 d: slice(i * size, min((i + 1) * size, n))
@@ -147,6 +148,7 @@ def _states(path: Path, array, outer: tuple[str, ...]) -> Iterator[tuple[tuple, 
             yield region, os.path.join(folder, *named(key).split("/")), tuple(where.values())
 
     def checked(batch: list[tuple]) -> list[int]:
+        """The states of some chunks; what is not there need not be opened."""
         return [
             check(array, file, where) if file in there else _MISSING for _, file, where in batch
         ]

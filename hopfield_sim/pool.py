@@ -121,6 +121,7 @@ def _by_dask(client, job, tasks: Iterable[tuple]) -> Iterator[tuple]:
     room, looked = 0, -_LOOK
 
     def submit() -> None:
+        """Hand out tasks until each thread of the workers that are there now has enough."""
         nonlocal room, looked
         if time.monotonic() - looked >= _LOOK:  # workers come and go
             room, looked = _AHEAD * max(1, sum(client.nthreads().values())), time.monotonic()

@@ -80,6 +80,14 @@ def seconds_since(when: str) -> float:
     return (datetime.now(UTC) - datetime.fromisoformat(when)).total_seconds()
 
 
+def duration(seconds: float) -> str:
+    """A time in words, in the largest unit that it fills."""
+    for length, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds / length:.1f} {name}"
+    return f"{seconds:.0f} s"
+
+
 def circumstances() -> dict[str, object]:
     """What may differ between equal computations: date, versions, machine."""
     return {
@@ -119,6 +127,7 @@ def as_json(value: object) -> str:
     """
 
     def plain(item):
+        """What JSON has in place of an item that it does not know."""
         if isinstance(item, (np.generic, np.ndarray)):
             return item.tolist()
         if isinstance(item, Mapping):

@@ -50,21 +50,14 @@ class Status:
         if self.rate:
             lines.append(f"{60 * self.rate:.3g} cells a minute in the last run")
         if self.remaining is not None:
-            lines.append(f"{_duration(self.remaining)} remaining at that rate")
+            lines.append(f"{provenance.duration(self.remaining)} remaining at that rate")
         for run in self.runs:
-            what = f"{run.get('cells', 0)} cells in {_duration(run.get('seconds', 0))}"
+            what = f"{run.get('cells', 0)} cells in {provenance.duration(run.get('seconds', 0))}"
             failed = f", {run['failed']} failed" if run.get("failed") else ""
             end = "ended" if run.get("ended") else f"last heard of {run.get('heard', 'never')}"
             where = f"{run.get('workers')} workers on {run.get('host')}"
             lines.append(f"  {run['date']}  {what}{failed}, {where}, {end}")
         return "\n".join(lines)
-
-
-def _duration(seconds: float) -> str:
-    for length, name in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= length:
-            return f"{seconds / length:.1f} {name}"
-    return f"{seconds:.0f} s"
 
 
 def opened(store: str | os.PathLike) -> xr.Dataset:

@@ -48,6 +48,7 @@ def log_binned(series: xr.DataArray) -> xr.Dataset:
     limits = _log_bins(series.sizes["sample"])
 
     def parts(x: np.ndarray) -> list[np.ndarray]:
+        """Mean, error and ESS of each bin of x (lane, replica, sample): columns (lane,)."""
         bins = [thermal_of(x[:, :, low:high]) for low, high in limits]
         return [column for found in bins for column in found]
 
@@ -151,6 +152,7 @@ def equilibration(
     limits = _log_bins(series.sizes["sample"])
 
     def judge(x: np.ndarray, counted: np.ndarray) -> list[np.ndarray]:
+        """`_judge` for the replicas that are counted: columns (lane,)."""
         bins = [thermal_of(x[:, :, low:high]) for low, high in limits]
         numbers = _judge(x, labels[counted] == kinds[1], bins)
         return [*numbers, *(mean for mean, _, _ in bins), *(error for _, error, _ in bins)]

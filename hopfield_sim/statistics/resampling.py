@@ -143,6 +143,7 @@ def bootstrap(
     tails = (1 - levels) / 2
 
     def ends(probabilities: np.ndarray) -> xr.DataArray:
+        """One end of each interval, from the quantiles of t*: (..., level)."""
         place = np.rint(probabilities * (n_resamples + 1)).astype(int) - 1
         quantile = whole.expand_dims(level=levels).copy(data=t[place])
         move = xr.where(error > 0, quantile * error, 0.0)  # without spread there is one value
