@@ -180,7 +180,10 @@ def checked(settings: Settings) -> None:
         raise ValueError("--n-neurons, --alpha: at least one positive number each is needed.")
     counts = np.outer(settings.alpha, settings.n_neurons)
     if not np.allclose(counts, np.rint(counts), rtol=0, atol=1e-6) or counts.min() < 0.5:
-        raise ValueError("--alpha: alpha N is not a whole number of patterns at every N.")
+        raise ValueError(
+            f"--alpha {settings.alpha}: alpha N must be a whole number of patterns, at least one, "
+            f"at every N of {settings.n_neurons}; the loads are multiples of 1/N."
+        )
     if not np.isfinite(theory.hopfield.spinodal_temperature(max(settings.alpha)).temperature):
         raise ValueError(f"--alpha {max(settings.alpha)}: no pattern is stable at this load.")
     sweeps = settings.sweeps_per_step

@@ -224,7 +224,8 @@ def checked(settings: Settings) -> None:
         raise ValueError("--n-neurons: at least three sizes are needed, for the limit of large N.")
     if not (settings.alpha > 0 and np.allclose(counts, np.rint(counts), rtol=0, atol=1e-6)):
         raise ValueError(
-            f"--alpha {settings.alpha}: alpha N is not a whole number of patterns at every N."
+            f"--alpha {settings.alpha}: alpha N is not a whole number of patterns at every N of "
+            f"{settings.n_neurons}; choose multiples of 1/alpha."
         )
     low, high = settings.temperature
     T_g = 1 + settings.alpha**0.5
