@@ -30,7 +30,16 @@ from tests import exact
 
 PURPOSES = {
     name: getattr(randomness, name)
-    for name in ("DYNAMICS", "ORDER", "START", "EXCHANGE", "PATTERNS", "CORRUPTION", "COUPLINGS")
+    for name in (
+        "DYNAMICS",
+        "ORDER",
+        "START",
+        "EXCHANGE",
+        "PATTERNS",
+        "CORRUPTION",
+        "COUPLINGS",
+        "EXAMPLES",
+    )
 }
 EXTREMES = np.array(
     [0, 1, 2, 255, 256, 2**24 - 1, 2**24, 2**24 + 1, 2**31 - 1, 2**31, 2**31 + 1]
