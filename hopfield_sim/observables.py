@@ -29,6 +29,35 @@ def overlap(model: Model, spins: np.ndarray, memory: np.ndarray) -> np.ndarray:
     return model.overlaps(spins, memory)[..., 0]
 
 
+def overlap_with(references: np.ndarray, name: str = "archetype_overlap"):
+    """An observable: the overlap with given vectors, (1/N) sum_i x_i s_i.
+
+    For networks that were not made from what is to be recalled: archetypes of which they saw
+    examples only, images of which they learned class averages.
+
+    references: (neuron,) or (pattern, neuron), any finite numbers. name: of the variable.
+    Returns a function (model, spins, memory) -> float64 (..., replica), or (..., replica, pattern)
+    for several vectors. Raises ValueError for an array of another shape or with NaN.
+    """
+    x = np.asarray(references, float)
+    if x.ndim not in (1, 2) or not x.size or not np.all(np.isfinite(x)):
+        raise ValueError(
+            f"references of shape {x.shape} are not possible; give finite numbers (neuron,) or "
+            "(pattern, neuron)."
+        )
+
+    def observed(model: Model, spins: np.ndarray, memory: np.ndarray) -> np.ndarray:
+        if x.shape[-1] != model.n_neurons:
+            raise ValueError(
+                f"the references have {x.shape[-1]} neurons, the model {model.n_neurons}."
+            )
+        return spins.astype(float) @ x.T / model.n_neurons
+
+    observed.__name__ = name
+    observed.__doc__ = "Overlap with a given vector x, (1/N) sum_i x_i s_i"
+    return observed
+
+
 def energy(model: Model, spins: np.ndarray, memory: np.ndarray) -> np.ndarray:
     """Energy per neuron, H / N
 

@@ -12,6 +12,7 @@ from hopfield_sim import randomness
 from hopfield_sim.randomness import CORRUPTION, PATTERNS, Seed
 
 _BITS, _UNIFORMS, _ANCESTOR = range(3)  # kinds of draws that share the purpose PATTERNS
+_BLOCKS_AT_ONCE = 2**14  # some MB
 
 
 def random(n_patterns: int, n_neurons: int, seed: Seed) -> np.ndarray:
@@ -23,10 +24,11 @@ def random(n_patterns: int, n_neurons: int, seed: Seed) -> np.ndarray:
     key = _key(n_patterns, n_neurons, seed)
     n_blocks = (n_neurons + 127) // 128
     xi = np.empty((n_patterns, n_neurons), np.float32)
-    for mu, row in enumerate(xi):
-        words = randomness.words(key, PATTERNS, (mu, _BITS), 0, n_blocks)
-        bits = np.unpackbits(words.astype("<u4").view(np.uint8), bitorder="little")
-        row[:] = 2.0 * bits[:n_neurons] - 1.0
+    for rows in _chunks(n_patterns, n_blocks):
+        words = randomness.words(key, PATTERNS, _lanes(rows, _BITS), 0, n_blocks)
+        bits = np.unpackbits(words.astype("<u4").view(np.uint8), axis=1, bitorder="little")
+        np.multiply(bits[:, :n_neurons], np.float32(2), out=xi[rows])
+        xi[rows] -= 1
     return xi
 
 
@@ -135,9 +137,24 @@ def _words(key, mu: int, kind: int, n_neurons: int, purpose: int = PATTERNS) -> 
 
 
 def _all_uniforms(n_patterns: int, n_neurons: int, seed: Seed) -> np.ndarray:
-    key = _key(n_patterns, n_neurons, seed)
-    rows = [_words(key, mu, _UNIFORMS, n_neurons) for mu in range(n_patterns)]
-    return randomness.uniforms(np.stack(rows))
+    key, n_blocks = _key(n_patterns, n_neurons, seed), randomness.blocks_per_sweep(n_neurons)
+    u = np.empty((n_patterns, n_neurons), np.float32)
+    for rows in _chunks(n_patterns, n_blocks):
+        words = randomness.words(key, PATTERNS, _lanes(rows, _UNIFORMS), 0, n_blocks)
+        u[rows] = randomness.uniforms(words[:, :n_neurons])
+    return u
+
+
+def _chunks(n_rows: int, n_blocks: int) -> list[slice]:
+    """Rows that are drawn together: enough of them to be quick, not so many as to fill memory."""
+    size = max(1, _BLOCKS_AT_ONCE // n_blocks)
+    return [slice(first, min(first + size, n_rows)) for first in range(0, n_rows, size)]
+
+
+def _lanes(rows: slice, kind: int) -> np.ndarray:
+    """Lane words (row, 2) of one kind of draw."""
+    mu = np.arange(rows.start, rows.stop)
+    return np.stack([mu, np.full_like(mu, kind)], axis=-1)
 
 
 def _key(n_patterns: int, n_neurons: int, seed: Seed) -> np.ndarray:

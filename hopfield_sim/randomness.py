@@ -29,7 +29,7 @@ STREAM_VERSION = 1
 """Changes whenever any stored trajectory would; golden hashes of each version stay in the tests."""
 
 # What a draw is for: the top four bits of the counter.
-DYNAMICS, ORDER, START, EXCHANGE, PATTERNS, CORRUPTION, COUPLINGS, _LANE, _KEY = range(9)
+DYNAMICS, ORDER, START, EXCHANGE, PATTERNS, CORRUPTION, COUPLINGS, _LANE, _KEY, EXAMPLES = range(10)
 
 # How the threshold of a flip is distributed.
 NONE, LOGISTIC, EXPONENTIAL = range(3)
@@ -112,14 +112,18 @@ philox = compiled(_philox)
 
 
 def words(key: np.ndarray, purpose: int, lane: np.ndarray, first_block: int, n_blocks: int):
-    """Draws 4 first_block ... 4 (first_block + n_blocks) - 1 of one lane: uint32 (4 n_blocks,)."""
+    """Draws 4 first_block ... 4 (first_block + n_blocks) - 1 of each lane: uint32 (..., draw).
+
+    lane: lane words (..., 2).
+    """
     block = np.uint64(first_block) + np.arange(n_blocks, dtype=np.uint64)
     high = (block >> _HALF) | np.uint64(purpose << 28)
     lane = np.asarray(lane, np.uint64)
     key = np.asarray(key, np.uint64)
-    zero = np.zeros_like(block)
-    out = _philox(block & _MASK, high, lane[0] + zero, lane[1] + zero, key[0], key[1])
-    return np.stack(out, axis=-1).astype(np.uint32).reshape(-1)
+    zero = np.zeros((*lane.shape[:-1], n_blocks), np.uint64)
+    counter = (block & _MASK) + zero, high, lane[..., :1] + zero, lane[..., 1:] + zero
+    out = _philox(*counter, key[0], key[1])
+    return np.stack(out, axis=-1).astype(np.uint32).reshape(*lane.shape[:-1], 4 * n_blocks)
 
 
 def blocks_per_sweep(n_neurons: int) -> int:

@@ -17,6 +17,7 @@ from hopfield_sim import (
     Schedule,
     ZeroTemperature,
     dynamics,
+    examples,
     patterns,
     randomness,
     simulate,
@@ -29,7 +30,16 @@ from tests import exact
 
 PURPOSES = {
     name: getattr(randomness, name)
-    for name in ("DYNAMICS", "ORDER", "START", "EXCHANGE", "PATTERNS", "CORRUPTION", "COUPLINGS")
+    for name in (
+        "DYNAMICS",
+        "ORDER",
+        "START",
+        "EXCHANGE",
+        "PATTERNS",
+        "CORRUPTION",
+        "COUPLINGS",
+        "EXAMPLES",
+    )
 }
 EXTREMES = np.array(
     [0, 1, 2, 255, 256, 2**24 - 1, 2**24, 2**24 + 1, 2**31 - 1, 2**31, 2**31 + 1]
@@ -405,6 +415,7 @@ d93c15c60f96ed2957a06375de55f2c958a0505593fa007cef205b079a34c7cd lane words
 c52e1e2c43530602aa5b475255a3d4ec144d6dd902b7bed3243770f2158bc5c8 patterns correlated
 c9228736edebe514686c433b1d5739d9cb71add44a7b5d279f03898ec1844261 patterns diluted
 d80cf6317bbea1d9d1088230011042fa1ab5b0a9c1d1a70a748e19d8b353867d patterns corrupt
+aab0a0137b0fe2660291371893af00291064f754d679c21b24a9bb49f6bb19b2 examples noisy
 f167ac59ef5b491deb4b911869455e9172a1ce7b5e580be18be535d6a2a05f48 random start
 d56f9bfaf32efe17d6d806fcac6f639cf9c7a4bebc17e1df73bb8dd87b039de4 Hopfield, Glauber fixed
 440fa2bf6769bd15591f9a5f2835db5e38e368963c72f82361c93510aff4ebb0 Hopfield, Glauber random
@@ -478,6 +489,7 @@ def golden_values():
     yield "patterns diluted", patterns.diluted(3, 130, 0.3, seed=1).astype(np.int8)
     cue = patterns.corrupt(patterns.random(2, 130, seed=1), 3, 0.2, 0.1)
     yield "patterns corrupt", cue.astype(np.int8)
+    yield "examples noisy", examples.noisy(cue, 0.4, 3, seed=1).astype(np.int8)
     free = Coupled(np.zeros((13, 13)))  # at zero temperature it stays where it started
     run = simulate(
         free,

@@ -21,21 +21,25 @@ class Hopfield:
     """Hopfield network (1982) with Hebbian couplings.
 
         H = -(1/2) sum_{i != j} J_ij s_i s_j - (1/2) sum_i J_ii,
-        J_ij = (1/N) sum_mu xi_i^mu xi_j^mu
+        J_ij = (strength / N) sum_mu xi_i^mu xi_j^mu
 
     Load alpha = P / N. An attempted flip costs O(P), an accepted one O(P) more, memory O(N P).
 
     patterns: (pattern, neuron), +-1, 0 or other integers of size up to 32767; kept as float32.
-    self_coupling: `"zero"` (J_ii = 0, the default) or `"hebb"` (J_ii = (1/N) sum_mu (xi_i^mu)^2,
-        which is alpha for +-1 patterns). It shifts the energy by a constant and acts on the
-        dynamics at zero temperature and in synchronous updates only.
+    self_coupling: `"zero"` (J_ii = 0, the default) or `"hebb"` (J_ii as the formula gives it,
+        alpha for +-1 patterns). It shifts the energy by a constant and acts on the dynamics at zero
+        temperature and in synchronous updates only.
+    strength: a positive factor of the couplings, 1 by default. Averages over M examples go in as
+        sums over them with strength M^-2: patterns stay integers.
 
-    Raises ValueError for patterns that are not a 2-d array of integers, and for another name.
+    Raises ValueError for patterns that are not a 2-d array of integers, for another name, and for a
+    strength that is not positive.
     Sources: Hopfield, PNAS 79 (1982) 2554; Amit, Gutfreund, Sompolinsky, PRL 55 (1985) 1530.
     """
 
     patterns: np.ndarray
     self_coupling: str = "zero"
+    strength: float = 1.0
     symmetric: ClassVar[bool] = True
     external_field: ClassVar[float] = 0.0
 
@@ -46,6 +50,8 @@ class Hopfield:
                 f"self_coupling={self.self_coupling!r} is unknown; allowed are 'zero' (J_ii = 0) "
                 "and 'hebb' (J_ii as the Hebb rule gives it, alpha for +-1 patterns)."
             )
+        if not (np.isfinite(self.strength) and self.strength > 0):
+            raise ValueError(f"strength={self.strength!r} is not possible; it must be positive.")
 
     @property
     def n_neurons(self) -> int:
@@ -62,8 +68,8 @@ class Hopfield:
 
     @property
     def unit(self) -> float:
-        """Fields and differences of energies are multiples of 1/N."""
-        return 1.0 / self.n_neurons
+        """Fields and differences of energies are multiples of strength / N."""
+        return self.strength / self.n_neurons
 
     @cached_property
     def _squares(self) -> np.ndarray:
@@ -85,7 +91,7 @@ class Hopfield:
 
     def overlaps(self, spins: np.ndarray, memory: np.ndarray | None = None) -> np.ndarray:
         """m_mu = (1/N) sum_i xi_i^mu s_i: float64 (..., pattern)."""
-        return self.unit * (self.memory(spins) if memory is None else memory)
+        return (1.0 / self.n_neurons) * (self.memory(spins) if memory is None else memory)
 
     def energy(self, spins: np.ndarray, memory: np.ndarray | None = None) -> np.ndarray:
         """H = -(N/2) sum_mu m_mu^2, less its diagonal part where J_ii = 0: float64 (...)."""
