@@ -142,14 +142,13 @@ def diagram(
 ) -> Figure:
     """The phase diagram of P-body networks, a row for each P: simulation and replica theory.
 
-    found: "P3_map" -> what `reduced` returned, "P3_slices" -> (n_neurons, alpha,
-    temperature, realisation) as simulated, and so on for each P. Left: the map of the mean overlap with the
+    found: "P3_map" -> what `reduced` returned, "P3_slices" -> (n_neurons, alpha, temperature,
+    realisation) as simulated, and so on for each P. Left: the map of the mean overlap with the
     stored pattern. Where some replicas left, the colour is that of the others and a dot grows with
-    the fraction that left; where all left it is theirs, and hatched; hatched otherwise
-    is what had not equilibrated. Right: slices with error bars
-    (one standard error of the mean over the realisations), open for the smallest size, filled for
-    the largest, faint where some left; theory with one step of breaking where it is broken, thin
-    without it.
+    the fraction that left; where all left it is theirs, and hatched; hatched otherwise is what had
+    not equilibrated. Right: slices with error bars (one standard error of the mean over the
+    realisations), open for the smallest size, filled for the largest, faint where some left; theory
+    with one step of breaking where replica symmetry breaks, thin without it.
     """
     orders = sorted({int(name[1 : name.index("_")]) for name in found})
     figure = Figure(figsize=(11, 4.9 * len(orders) + 0.3), layout="constrained")
@@ -252,6 +251,7 @@ def _slices(axes, interaction: int, found: xr.Dataset, normalisation: str) -> No
         xlabel=r"temperature $T$ (units of $J$)",
         ylabel="overlap $m$",
         title=f"$P = {interaction}$: replicas that stayed (faint: some left)",
+        ylim=(0.25, 1.03),  # below half of what is possible none stayed: room for the legend
     )
-    axes.legend(fontsize=7.5, loc="lower left")
+    axes.legend(fontsize=7.5, loc="lower left", ncols=2)
     axes.grid(alpha=0.25)
