@@ -338,7 +338,7 @@ def _packed(found: dict, settings: Settings):
     last = provenance.runs(settings.store / f"{list(found)[-1]}.zarr")[-1]
     circumstances = ("date", "device", "platform", "hopfield-sim", "numpy", "numba")
     known = recorded(settings, _FILES) | {"realisations": settings.realisations}
-    whole = xr.merge(several, combine_attrs="drop")
+    whole = xr.merge(several, combine_attrs="drop_conflicts")
     whole.attrs = {
         "title": _TITLE,
         "settings": json.dumps(known),
