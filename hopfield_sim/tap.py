@@ -40,7 +40,7 @@ def solved(
     onsager: bool = True,
     damping: float = 0.0,
     tolerance: float = 1e-8,
-    max_iterations: int = 1000,
+    max_iterations: int = 300,
     keep_magnetisations: bool = False,
 ) -> xr.Dataset:
     """A state of the network by its magnetisations m_i = <s_i>: the fixed point next to a start.
