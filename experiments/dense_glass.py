@@ -237,7 +237,7 @@ def checked(settings: Settings) -> None:
         raise ValueError(
             f"--interaction {P}: at least 3 is needed; the pairwise glass is experiments.tempering."
         )
-    bound = float(dense.nishimori_bound(P).reduced_load_max) if ahat > 0 else np.inf
+    bound = float(dense.nishimori_bound(P).reduced_load_max)
     if not ahat > bound:
         raise ValueError(
             f"--reduced-load {ahat}: it must be above {bound:.3f}, where retrieval states end."
@@ -263,3 +263,54 @@ def checked(settings: Settings) -> None:
         raise ValueError("--sweeps: at least 32 measurements are needed; see --every.")
     if settings.realisations < 2:
         raise ValueError("--realisations: at least 2 are needed, the error bars come from them.")
+
+
+def report(found: dict, settings: Settings) -> None:
+    """Tables, figure and verdicts of finished stores, by name."""
+    from analysis import dense_glass as reading
+    from analysis import dense_glass_figure
+
+    P, ahat = settings.interaction, settings.reduced_load
+    glass = found["glass"]
+    at = reading.limits(glass, P, ahat)
+    ratios = {
+        order: reading.free_energy(found[f"paramagnet_{order}"], order, ahat) for order in (2, P)
+    }
+    print(reading.table(glass, at, P, ahat))
+    print(reading.size_table(glass))
+    title = (
+        f"Network of {P} bodies in its glass phase, reduced load {ahat:g}, parallel tempering; "
+        f"{glass.sizes['realisation']} sets of patterns, {settings.replicas} replicas, "
+        f"{settings.sweeps} sweeps (open symbols: not equilibrated in all sets)"
+    )
+    figure = dense_glass_figure.drawn(found, at, ratios, P, ahat, title)
+    settings.figure.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(settings.figure, dpi=150)
+    print(f"figure: {settings.figure}")
+    print(reading.ground_line(at, P, ahat))
+    for line in reading.verdicts(found, at, ratios, P, ahat):
+        print(line)
+
+
+def _plan(settings: Settings) -> str:
+    sizes = np.unique(settings.n_neurons)
+    lanes = settings.replicas * settings.n_temperatures
+    visits = float(lanes * settings.sweeps * sizes.sum() * settings.realisations)
+    low, high = (one * settings.reduced_load**0.5 for one in settings.temperature)
+    temperatures = tuple(np.geomspace(low, high, settings.n_temperatures))
+
+    def run(n_sweeps: int) -> None:
+        shorter = replace(settings, sweeps=32 * n_sweeps)
+        cell(shorter, temperatures, (settings.seed, 0), int(np.median(sizes)))
+
+    seconds = timed_cell(run, settings.sweeps / 32)
+    samples = settings.sweeps / settings.every
+    K = n_patterns(settings.interaction, settings.reduced_load, int(sizes.max()))
+    memory = lanes * (5 * sizes.max() + 20 * K + 40 * samples)
+    n_cells = sizes.size * settings.realisations
+    files = f"{n_cells} x 15 chunks in {settings.store}, and two short sweeps of paramagnets"
+    return plan(n_cells, visits, seconds, memory, files, settings.workers)
+
+
+if __name__ == "__main__":
+    ended(main, started(Settings, __doc__))
