@@ -52,7 +52,7 @@ def rs(found: xr.Dataset, interaction: int) -> xr.DataArray:
     else:
         theory = dense.retrieval(interaction, alpha, T).m
     at = ("n_neurons", "reduced_load", "relative_temperature")
-    theory = theory.reset_coords(drop=True).squeeze(drop=True).transpose(*at)
+    theory = theory.reset_coords(drop=True).transpose(*at)
     return theory.assign_coords({name: found[name] for name in at})
 
 
