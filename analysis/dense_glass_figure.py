@@ -191,7 +191,7 @@ def _ground(axes, found, at, interaction, reduced_load) -> None:
 
 
 def _free(axes, ratios, interaction) -> None:
-    """(-f/T - ln 2) over that of the Ising glass alone, down to 1.25 times the transition."""
+    """(-f/T - ln 2) over that of the Ising glass alone."""
     for place, (P, one) in enumerate(ratios.items()):
         here = statistics.disorder(one.ratio)
         look = _look(place)
@@ -203,7 +203,7 @@ def _free(axes, ratios, interaction) -> None:
         )
         axes.errorbar(ends / T, here["mean"], here["error"], ls="none", capsize=2, **look)
     axes.set(
-        xlabel="1.25 $T_c$ / T  ($T_c = T_g$ for P = 2, $T_d$ above)",
+        xlabel=r"lowest temperature / T  (lowest: 1.25 $T_g$ for P = 2, 2 $T_d$ above)",
         ylabel=r"$(-f/T - \ln 2)\; /\; (\hat\alpha / 2 P T^2)$",
         title="free energy of the paramagnet,\nover that of the Ising glass alone",
     )

@@ -51,7 +51,7 @@ class Settings(Options):
     """Sweeps between two measurements."""
     round_trips: int = 3
     """Round trips that a walker must have made on average for a realisation to be equilibrated."""
-    paramagnet_sizes: tuple[int, ...] = (40, 60, 80)
+    paramagnet_sizes: tuple[int, ...] = (60, 100, 160)
     """Neurons N of the P-body paramagnet; of the pairwise one four times as many."""
 
 
@@ -212,14 +212,16 @@ def sweeps(settings: Settings) -> dict:
 
 
 def above(interaction: int, reduced_load: float) -> tuple[float, ...]:
-    """Temperatures above the transition, 1/T evenly spaced from 0 on (0 itself left out)."""
+    """Temperatures above the transition, 1/T evenly spaced from 0 on (0 itself left out).
+
+    From 1.25 T_g (P = 2) or 2 T_d on: below, networks of 100 neurons are far from the limit.
+    """
     from hopfield_sim.theory import dense_glass
 
     if interaction == 2:
         lowest = 1.25 * (1 + reduced_load**0.5)
     else:
-        T_d = float(dense_glass.transitions(interaction).T_d)
-        lowest = 1.25 * T_d * reduced_load**0.5
+        lowest = 2 * float(dense_glass.transitions(interaction).T_d) * reduced_load**0.5
     beta = np.arange(_INVERSE, 0, -1) / _INVERSE / lowest
     return tuple(round(float(T), 6) for T in 1 / beta)
 

@@ -271,6 +271,7 @@ def _race(settings: Settings, interaction: int) -> dict:
         "tap": min(seconds["tap"]),
         "mc": min(seconds["mc"]),
         "iterations": float(solution.iterations.mean()),
+        "warmup": settings.warmup / (settings.warmup + settings.samples * settings.every),
         "error": float(np.sqrt((inside["error"] ** 2).mean())),
     }
 

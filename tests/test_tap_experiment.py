@@ -121,3 +121,11 @@ def test_what_is_left_out():
     masks = reading.left_out(good, theory.assign_coords(n_neurons=[100, 200]), 10)
     assert [mask.values.ravel().tolist().index(True) for mask in masks.values()] == [0, 1, 2, 3]
     assert [int(mask.sum()) for mask in masks.values()] == [1, 1, 1, 1]
+
+
+def test_times_are_compared_at_equal_error():
+    """Twice the allowed error takes four times the samples, and the warm-up once."""
+    race = {"interaction": 3, "n_neurons": 200, "n_patterns": 2000, "iterations": 6.0}
+    race |= {"tap": 0.1, "mc": 1.0, "warmup": 0.2, "error": 2e-3}
+    line = reading.time_table([race], 1e-3).splitlines()[1]
+    assert line.split()[-2:] == ["10.0", "34"]
