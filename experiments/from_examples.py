@@ -45,13 +45,13 @@ class Study(Options):
     """Quality r of the maps."""
     map_examples: int = 5
     """Number of examples M of the maps."""
-    map_loads: tuple[int, ...] = (10, 6)
+    map_loads: tuple[int, ...] = (10, 7)
     """Number of loads of the map at each P, equally spaced."""
-    map_largest: tuple[float, ...] = (0.08, 0.15)
+    map_largest: tuple[float, ...] = (0.08, 0.14)
     """The largest of them."""
-    map_temperatures: tuple[int, ...] = (14, 8)
+    map_temperatures: tuple[int, ...] = (14, 10)
     """Number of temperatures of the map at each P, equally spaced."""
-    map_hottest: tuple[float, ...] = (0.84, 0.6)
+    map_hottest: tuple[float, ...] = (0.84, 0.55)
     """The highest of them."""
     replicas: int = 2
     """Replicas a cell: an even number, half from each start."""
@@ -89,7 +89,7 @@ def network(rule, interaction, n_neurons, alpha, quality, n_examples, seed):
     total = examples.sums(xi, quality, n_examples, seed=words)
     model = learning.supervised(total, n_examples, quality, interaction, COUPLINGS)
     # the draws of a pattern depend on the number of patterns alone: these are its examples
-    return model, xi, total[:1] / n_examples
+    return model, xi, total[:1].astype(float) / n_examples
 
 
 def loss(examples: np.ndarray, interaction: int):
