@@ -79,14 +79,20 @@ def source(folder: Path | None, binarisation: str, balance: float):
 _source = functools.cache(source)  # a worker computes many cells from the same images
 
 
-def drawn(settings: Settings, folder: Path | None, binarisation: str, seed) -> np.ndarray:
-    """Examples of each class, the largest M of them, and cues behind: (class, image, neuron)."""
+def drawn(
+    settings: Settings, folder: Path | None, binarisation: str, n_examples: int, seed
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cues and examples of each class, all different images: each (class, image, neuron).
+
+    Fewer examples are the first of more, and the cues are the same.
+    """
     from hopfield_sim import examples, randomness
 
     found, _ = _source(folder, binarisation, settings.balance)
-    count = max(settings.n_examples) + settings.n_cues
+    count = settings.n_cues + int(n_examples)
     if binarisation != "shuffled":
-        return examples.of_classes(found.patterns, found.labels, count, seed)
+        images = examples.of_classes(found.patterns, found.labels, count, seed)
+        return np.split(images, [settings.n_cues], axis=1)
     shuffled = []
     for label in np.unique(found.labels):
         members = found.patterns[found.labels == label]
@@ -97,7 +103,7 @@ def drawn(settings: Settings, folder: Path | None, binarisation: str, seed) -> n
         words = randomness.words(key, randomness.EXAMPLES, lanes, 0, blocks)
         order = np.argsort(words[:, : members.shape[1]], axis=0, kind="stable")[:count]
         shuffled.append(np.take_along_axis(members, order, axis=0))
-    return np.array(shuffled)
+    return np.split(np.array(shuffled), [settings.n_cues], axis=1)
 
 
 def counts(
@@ -143,11 +149,11 @@ def cell(settings: Settings, folder: Path | None, seed, binarisation, interactio
     from analysis import class_averages
 
     binarisation, interaction = str(binarisation), int(interaction)
-    images = drawn(settings, folder, binarisation, seed)
+    cues, images = drawn(settings, folder, binarisation, max(n_examples), seed)
     lit, members = counts(settings, folder, binarisation)
     a = class_averages.archetypes(lit, members).astype(np.float32)
     n_classes, n_neurons = a.shape
-    starts = np.concatenate([a[:, None], images[:, max(settings.n_examples) :]], axis=1)
+    starts = np.concatenate([a[:, None], cues], axis=1)
     shape = (len(n_examples), len(RULES), n_classes)
     found = {
         name: np.empty(shape) for name in ("overlap", "recalled", "cue_overlap", "cue_recalled")
@@ -227,9 +233,10 @@ def checked(settings: Settings) -> None:
             if found.labels.min() < 0:
                 raise ValueError(f"--images {folder}: there are no labels, so no classes.")
             shapes[name] = found.shape
-            largest = drawn(settings, folder, binarisation, (settings.seed, 0))
+            most = max(settings.n_examples)
+            _, examples = drawn(settings, folder, binarisation, most, (settings.seed, 0))
             for interaction in settings.interaction:  # raises where integers would not be exact
-                network("supervised", largest[:, : max(settings.n_examples)], interaction)
+                network("supervised", examples, interaction)
     if len(set(shapes.values())) > 1:
         raise ValueError(f"--images: pictures of one shape are needed, not {shapes}.")
 
@@ -324,9 +331,9 @@ def _pictures(settings: Settings, folder: Path | None, name: str):
     binarisation = settings.binarisation[0]
     found, pixels = _source(folder, binarisation, settings.balance)
     seed = (settings.seed, 0)
-    images = drawn(settings, folder, binarisation, seed)
-    a = class_averages.archetypes(*counts(settings, folder, binarisation)).astype(np.float32)
     most = max(settings.n_examples)
+    _, images = drawn(settings, folder, binarisation, most, seed)
+    a = class_averages.archetypes(*counts(settings, folder, binarisation)).astype(np.float32)
     shown = {"archetype": a, "an example": images[:, 0]}
     orders = sorted(settings.interaction)
     for order in sorted({orders[0], orders[len(orders) // 2], orders[-1]}):
