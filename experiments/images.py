@@ -16,7 +16,6 @@ pixel from another image of the class: the same class averages, and no correlati
 
 from __future__ import annotations
 
-import functools
 import time
 import zlib
 from dataclasses import dataclass, replace
@@ -63,7 +62,7 @@ class Settings(Options):
     are no neurons."""
 
 
-def source(folder: Path | None, binarisation: str, balance: float):
+def source(settings: Settings, folder: Path | None, binarisation: str):
     """The images as patterns: `hopfield_sim.images.Images`, and which pixels are neurons."""
     from hopfield_sim import images
 
@@ -72,48 +71,56 @@ def source(folder: Path | None, binarisation: str, balance: float):
         return found, np.ones(found.patterns.shape[1], bool)
     found = images.digits("median") if folder is None else images.folder(folder, "median")
     share = np.mean(found.patterns > 0, axis=0)
-    pixels = (share >= balance) & (share <= 1 - balance)
+    pixels = (share >= settings.balance) & (share <= 1 - settings.balance)
     return found._replace(patterns=np.ascontiguousarray(found.patterns[:, pixels])), pixels
 
 
-_source = functools.cache(source)  # a worker computes many cells from the same images
+def sources(settings: Settings, folder: Path | None, binarisations) -> dict:
+    """`source` of each binarisation; shuffled images are shuffled when they are drawn."""
+    found = {}
+    for name in map(str, binarisations):
+        other = {"median": "shuffled", "shuffled": "median"}.get(name)
+        found[name] = found[other] if other in found else source(settings, folder, name)
+    return found
 
 
 def drawn(
-    settings: Settings, folder: Path | None, binarisation: str, n_examples: int, seed
+    settings: Settings, found, is_shuffled: bool, n_examples: int, seed
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cues and examples of each class, all different images: each (class, image, neuron).
 
+    found: the images. is_shuffled: each pixel of an image comes from another one of its class.
     Fewer examples are the first of more, and the cues are the same.
     """
     from hopfield_sim import examples, randomness
 
-    found, _ = _source(folder, binarisation, settings.balance)
     count = settings.n_cues + int(n_examples)
-    if binarisation != "shuffled":
-        images = examples.of_classes(found.patterns, found.labels, count, seed)
-        return np.split(images, [settings.n_cues], axis=1)
-    shuffled = []
-    for label in np.unique(found.labels):
-        members = found.patterns[found.labels == label]
-        # ranks of random words are a random permutation, of each pixel another one
-        blocks = randomness.blocks_per_sweep(members.shape[1])
-        key = randomness.key(seed, *members.shape)
-        lanes = np.stack([np.arange(len(members)), np.full(len(members), int(label))], axis=-1)
-        words = randomness.words(key, randomness.EXAMPLES, lanes, 0, blocks)
-        order = np.argsort(words[:, : members.shape[1]], axis=0, kind="stable")[:count]
-        shuffled.append(np.take_along_axis(members, order, axis=0))
-    return np.split(np.array(shuffled), [settings.n_cues], axis=1)
+    # refuses classes that are too small
+    images = examples.of_classes(found.patterns, found.labels, count, seed)
+    for label, image in zip(np.unique(found.labels), images, strict=True):
+        if is_shuffled:
+            members = found.patterns[found.labels == label]
+            # ranks of random words are a random permutation, of each pixel another one
+            blocks = randomness.blocks_per_sweep(members.shape[1])
+            key = randomness.key(seed, *members.shape)
+            lanes = np.stack([np.arange(len(members)), np.full(len(members), label)], axis=-1)
+            words = randomness.words(key, randomness.EXAMPLES, lanes, 0, blocks)
+            order = np.argsort(words[:, : members.shape[1]], axis=0, kind="stable")[:count]
+            image[...] = np.take_along_axis(members, order, axis=0)
+    return images[:, : settings.n_cues], images[:, settings.n_cues :]
 
 
-def counts(
-    settings: Settings, folder: Path | None, binarisation: str
-) -> tuple[np.ndarray, np.ndarray]:
+def counts(found) -> tuple[np.ndarray, np.ndarray]:
     """How often each pixel is lit, (class, neuron), and the images of each class, (class,)."""
-    found, _ = _source(folder, binarisation, settings.balance)
     classes, members = np.unique(found.labels, return_counts=True)
     lit = [np.sum(found.patterns[found.labels == label] > 0, axis=0) for label in classes]
     return np.array(lit), members
+
+
+def archetypes(found) -> np.ndarray:
+    """What most images of each class show, ties lit: float32 (class, neuron) of +-1."""
+    lit, members = counts(found)
+    return np.where(2 * lit >= members[:, None], 1, -1).astype(np.float32)
 
 
 def network(rule: str, examples: np.ndarray, interaction: int):
@@ -143,44 +150,44 @@ def recalls(settings: Settings, rule, examples, interaction, starts, seed) -> np
 
 
 def cell(settings: Settings, folder: Path | None, seed, binarisation, interaction, n_examples):
-    """One draw of examples, for all M of them: Dataset over (n_examples, rule, class)."""
+    """One draw of examples: Dataset over (binarisation, interaction, n_examples, rule, class)."""
     import xarray as xr
 
-    from analysis import class_averages
-
-    binarisation, interaction = str(binarisation), int(interaction)
-    cues, images = drawn(settings, folder, binarisation, max(n_examples), seed)
-    lit, members = counts(settings, folder, binarisation)
-    a = class_averages.archetypes(lit, members).astype(np.float32)
-    n_classes, n_neurons = a.shape
-    starts = np.concatenate([a[:, None], cues], axis=1)
-    shape = (len(n_examples), len(RULES), n_classes)
-    found = {
-        name: np.empty(shape) for name in ("overlap", "recalled", "cue_overlap", "cue_recalled")
+    found = sources(settings, folder, binarisation)
+    n_classes = len(np.unique(next(iter(found.values()))[0].labels))
+    grid = (len(binarisation), len(interaction), len(n_examples), len(RULES))
+    values = {
+        name: np.empty((*grid, n_classes))
+        for name in ("overlap", "recalled", "cue_overlap", "cue_recalled")
     }
-    states = np.empty(shape[:2])
-    for row, count in enumerate(n_examples):
-        for column, rule in enumerate(RULES):
-            end = recalls(settings, rule, images[:, :count], interaction, starts, seed)
-            m = end @ a.T / n_neurons  # (class, start, archetype)
-            own = m[np.arange(n_classes), :, np.arange(n_classes)]
-            nearest = m.argmax(axis=-1) == np.arange(n_classes)[:, None]
-            at = row, column
-            found["overlap"][at], found["cue_overlap"][at] = own[:, 0], own[:, 1:].mean(axis=1)
-            found["recalled"][at] = nearest[:, 0]
-            found["cue_recalled"][at] = nearest[:, 1:].mean(axis=1)
-            states[at] = len(np.unique(end[:, 0], axis=0))
+    states = np.empty(grid)
+    every = range(n_classes)
+    for b, (name, (images, _)) in enumerate(found.items()):
+        a = archetypes(images)
+        cues, shown = drawn(settings, images, name == "shuffled", max(n_examples), seed)
+        starts = np.concatenate([a[:, None], cues], axis=1)
+        for at in np.ndindex(*grid[1:]):
+            order, count = int(interaction[at[0]]), int(n_examples[at[1]])
+            end = recalls(settings, RULES[at[2]], shown[:, :count], order, starts, seed)
+            m = end @ a.T / a.shape[1]  # (class, start, archetype)
+            own = m[every, :, every]
+            is_nearest = m.argmax(axis=-1) == np.arange(n_classes)[:, None]
+            where = (b, *at)
+            values["overlap"][where], values["recalled"][where] = own[:, 0], is_nearest[:, 0]
+            values["cue_overlap"][where] = own[:, 1:].mean(axis=1)
+            values["cue_recalled"][where] = is_nearest[:, 1:].mean(axis=1)
+            states[where] = len(np.unique(end[:, 0], axis=0))
     text = {
         "overlap": "Overlap with the archetype of the class after a start in it",
         "recalled": "Whether that archetype is then the nearest one",
         "cue_overlap": "Overlap with the archetype of the class after a start in another image",
         "cue_recalled": "Share of such starts after which that archetype is the nearest one",
     }
-    dims = ("n_examples", "rule", "class")
-    described = {name: (dims, values, _label(text[name])) for name, values in found.items()}
+    dims = (*AXES, "rule", "class")
+    described = {name: (dims, values[name], _label(text[name])) for name in text}
     label = _label("Different states reached from the archetypes")
     return xr.Dataset(
-        described | {"n_states": (dims[:2], states, label)},
+        described | {"n_states": (dims[:-1], states, label)},
         coords={"rule": list(RULES), "class": np.arange(n_classes)},
     )
 
@@ -228,13 +235,12 @@ def checked(settings: Settings) -> None:
         raise ValueError("--images: two folders have the same name; stores and tables use it.")
     shapes = {}
     for folder, name in zip(settings.images or (None,), names(settings), strict=True):
-        for binarisation in settings.binarisation:
-            found, _ = _source(folder, binarisation, settings.balance)
+        for binarisation, (found, _) in sources(settings, folder, settings.binarisation).items():
             if found.labels.min() < 0:
                 raise ValueError(f"--images {folder}: there are no labels, so no classes.")
             shapes[name] = found.shape
-            most = max(settings.n_examples)
-            _, examples = drawn(settings, folder, binarisation, most, (settings.seed, 0))
+            most, is_shuffled = max(settings.n_examples), binarisation == "shuffled"
+            _, examples = drawn(settings, found, is_shuffled, most, (settings.seed, 0))
             for interaction in settings.interaction:  # raises where integers would not be exact
                 network("supervised", examples, interaction)
     if len(set(shapes.values())) > 1:
@@ -242,15 +248,12 @@ def checked(settings: Settings) -> None:
 
 
 def _one(settings: Settings, folder: Path | None):
-    """Sweep and theory of one set of images: Dataset over (dataset, ...)."""
+    """Sweep, theory and pictures of one set of images: Dataset over (dataset, ...)."""
     from hopfield_sim import Sweep
 
     (name,) = names(replace(settings, images=(folder,) if folder else ()))
-    found, _ = _source(folder, "threshold", settings.balance)
-    identity = {
-        "images": name,
-        "checksum": zlib.crc32(np.packbits(found.patterns > 0).tobytes() + found.labels.tobytes()),
-    }
+    images, _ = source(settings, folder, "threshold")
+    bits = np.packbits(images.patterns > 0).tobytes() + images.labels.tobytes()
     sweep = Sweep(
         partial(cell, settings, folder),
         {
@@ -258,20 +261,22 @@ def _one(settings: Settings, folder: Path | None):
             "interaction": np.unique(settings.interaction),
             "n_examples": np.unique(settings.n_examples),
         },
-        lanes=("n_examples",),
+        lanes=AXES,
         realisations=settings.realisations,
         seed=settings.seed,
         title="Archetypes from real images",
-        settings=recorded(settings, (*AXES, *_PLACES)) | identity,
+        settings=recorded(settings, (*AXES, *_PLACES))
+        | {"images": name, "checksum": zlib.crc32(bits)},
     )
     store = settings.store / f"{name}.zarr"
     found = computed(sweep, replace(settings, store=store)).drop_vars("done").load()
-    found = found.merge(_theory(settings, folder, found))
-    return found.expand_dims(dataset=[name]).merge(_pictures(settings, folder, name))
+    loaded = sources(settings, folder, found.binarisation.values)
+    found = found.merge(_theory(loaded, found)).expand_dims(dataset=[name])
+    return found.merge(_pictures(settings, loaded, name))
 
 
-def _theory(settings: Settings, folder: Path | None, found):
-    """What theory says on the grid of a sweep: Dataset."""
+def _theory(loaded: dict, found):
+    """What theory says of the images on the grid of a sweep: Dataset."""
     import xarray as xr
 
     from analysis import class_averages
@@ -283,7 +288,7 @@ def _theory(settings: Settings, folder: Path | None, found):
     n_neurons = np.empty(shape[0], int)
     same = {}  # shuffled images have the counts of those that were shuffled
     for b, binarisation in enumerate(binarisations):
-        lit, members = counts(settings, folder, str(binarisation))
+        lit, members = counts(loaded[str(binarisation)][0])
         n_neurons[b] = lit.shape[1]
         first = same.setdefault((binarisation == "threshold"), b)
         if first != b:
@@ -322,22 +327,20 @@ def _label(text: str) -> dict[str, str]:
     return {"long_name": text, "units": "1"}
 
 
-def _pictures(settings: Settings, folder: Path | None, name: str):
+def _pictures(settings: Settings, loaded: dict, name: str):
     """Archetypes, examples and what is recalled of them: Dataset (dataset, picture, class, ...)."""
     import xarray as xr
 
-    from analysis import class_averages
-
-    binarisation = settings.binarisation[0]
-    found, pixels = _source(folder, binarisation, settings.balance)
-    seed = (settings.seed, 0)
-    most = max(settings.n_examples)
-    _, images = drawn(settings, folder, binarisation, most, seed)
-    a = class_averages.archetypes(*counts(settings, folder, binarisation)).astype(np.float32)
+    binarisation = "median" if "median" in loaded else next(iter(loaded))
+    found, pixels = loaded[binarisation]
+    seed, most = (settings.seed, 0), max(settings.n_examples)
+    _, images = drawn(settings, found, binarisation == "shuffled", most, seed)
+    a = archetypes(found)
     shown = {"archetype": a, "an example": images[:, 0]}
     orders = sorted(settings.interaction)
     for order in sorted({orders[0], orders[len(orders) // 2], orders[-1]}):
-        shown[f"P = {order}, M = {most}"] = recalls(settings, "supervised", images, order, a, seed)
+        end = recalls(settings, "supervised", images, order, a, seed)
+        shown[f"P = {order}, M = {most}"] = end
     values = np.zeros((len(shown), len(a), pixels.size), np.int8)
     values[..., pixels] = np.array(list(shown.values()))
     values = values.reshape(*values.shape[:2], *found.shape)
@@ -389,25 +392,25 @@ def report(found, settings: Settings) -> None:
 
 
 def _plan(settings: Settings) -> str:
-    seconds, n_cells, visits, memory = 0.0, 0, 0.0, 0.0
-    grid = np.asarray(settings.n_examples)
-    for folder in settings.images or (None,):
-        for binarisation in settings.binarisation:
-            n_neurons = counts(settings, folder, binarisation)[0].shape[1]
-            for order in settings.interaction:
-                for _ in range(2):  # the first call compiles
-                    begin = time.perf_counter()
-                    cell(settings, folder, (settings.seed, 0), binarisation, order, grid)
-                    spent = time.perf_counter() - begin
-                seconds += spent * settings.realisations
-                n_cells += settings.realisations
-            starts = 10 * (1 + settings.n_cues)
-            sweeps = 10  # until nothing moves, about
-            n_cells_here = settings.realisations * len(settings.interaction)
-            visits += float(n_cells_here * len(RULES) * len(grid) * starts * sweeps * n_neurons)
-            memory = max(memory, 60.0 * 10 * max(grid) * n_neurons)
+    grid = [np.asarray(getattr(settings, axis)) for axis in AXES]
+    spent, visits, memory = 0.0, 0.0, 0.0
+    folders = settings.images or (None,)
+    for folder in folders:
+        cell(settings, folder, (settings.seed, 0), grid[0], grid[1], grid[2][:1])  # compiles
+        begin = time.perf_counter()
+        cell(settings, folder, (settings.seed, 0), *grid)
+        spent += time.perf_counter() - begin
+        images, _ = source(settings, folder, settings.binarisation[0])
+        n_classes, n_neurons = archetypes(images).shape
+        lanes = n_classes * (1 + settings.n_cues)
+        sweeps = 10  # until nothing moves, about
+        visits += float(lanes * sweeps * n_neurons * len(RULES) * np.prod([len(g) for g in grid]))
+        memory = max(memory, 20.0 * images.patterns.size)
+    n_cells = settings.realisations * len(folders)
     files = f"{n_cells} x 6 chunks in {settings.store}"
-    return plan(n_cells, visits, seconds / n_cells, memory, files, settings.workers)
+    seconds = spent / len(folders)
+    total = visits * settings.realisations
+    return plan(n_cells, total, seconds, memory, files, settings.workers)
 
 
 if __name__ == "__main__":

@@ -91,12 +91,11 @@ def test_more_examples_do_not_change_what_fewer_give(finished, monkeypatch):
     """A cell of other M has the same cues and, as far as they go, the same examples."""
     settings, _ = finished
     kept = opened(settings.store / "digits.zarr").load()
-    alone = images.cell(settings, None, (1, 0), "median", 16, np.array([1]))
-    at = {"binarisation": "median", "interaction": 16, "realisation": 0}
+    alone = images.cell(settings, None, (1, 0), ["shuffled"], [16], [1])
+    at = {"binarisation": "shuffled", "interaction": 16, "realisation": 0, "n_examples": 1}
     for name in ("overlap", "cue_overlap"):
-        np.testing.assert_array_equal(
-            kept[name].sel(at).sel(n_examples=1).transpose("rule", "class"), alone[name][0]
-        )
+        expected = kept[name].sel(at).transpose("rule", "class")
+        np.testing.assert_array_equal(expected, alone[name][0, 0, 0])
 
 
 @pytest.mark.parametrize(
@@ -129,11 +128,12 @@ def test_dry_run_only_tells(tmp_path):
 
 def test_shuffled_pixels_have_the_same_averages_and_no_correlations():
     """All members drawn: every pixel is lit as often; two pixels then are independent."""
-    lit, members = images.counts(SMALL, None, "median")
+    found, _ = images.source(SMALL, None, "median")
+    lit, members = images.counts(found)
     settings = replace(SMALL, n_cues=1)
     number = int(members.min()) - 1
-    _, kept = images.drawn(settings, None, "median", number, (1, 0))
-    cues, shuffled = images.drawn(settings, None, "shuffled", number, (1, 0))
+    _, kept = images.drawn(settings, found, False, number, (1, 0))
+    cues, shuffled = images.drawn(settings, found, True, number, (1, 0))
     k = int(members.argmin())  # the class that is drawn to its end
     whole = np.concatenate([cues[k], shuffled[k]])
     np.testing.assert_array_equal((whole > 0).sum(axis=0), lit[k])
@@ -151,7 +151,8 @@ def test_shuffled_pixels_have_the_same_averages_and_no_correlations():
 
 def test_networks_are_those_of_the_orders():
     """Distinct sites up to P = 4, and class averages or all images."""
-    _, examples = images.drawn(SMALL, None, "median", 3, (1, 0))
+    found, _ = images.source(SMALL, None, "median")
+    _, examples = images.drawn(SMALL, found, False, 3, (1, 0))
     assert isinstance(images.network("supervised", examples, 2), Hopfield)
     for order, kind in ((4, "distinct"), (8, "full")):
         for rule, number in (("supervised", 10), ("unsupervised", 30)):
