@@ -32,6 +32,7 @@ __all__ = [
     "projection",
     "quadrature",
     "transient",
+    "ultra_detection",
     "willshaw",
 ]
 
