@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from scipy.integrate import cumulative_simpson
+from scipy.interpolate import CubicSpline
 
 from analysis import comparison
 from hopfield_sim import statistics
@@ -119,7 +119,7 @@ def free_energy(found: xr.Dataset, interaction: int, reduced_load: float) -> xr.
 
         -f/T = ln 2 - integral_0^(1/T) u db,   alone: -f/T - ln 2 = ahat / (2 P T^2)
 
-    u = 0 at 1/T = 0, exactly; Simpson's rule in 1/T. Energies are extrapolated by 1/N and 1/N^2.
+    u = 0 at 1/T = 0, exactly; a cubic spline in 1/T. Energies are extrapolated by 1/N and 1/N^2.
 
     found: `energy` (n_neurons, realisation, temperature). Returns `ratio` (realisation,
     temperature) and `theory` (temperature,): 1 for P > 2, and for P = 2 with the spherical part of
@@ -129,7 +129,7 @@ def free_energy(found: xr.Dataset, interaction: int, reduced_load: float) -> xr.
     T = u.temperature.values
     beta = np.append(0.0, 1 / T)
     values = np.concatenate([np.zeros((u.sizes["realisation"], 1)), u.values], axis=1)
-    pressure = -cumulative_simpson(values, x=beta, axis=1)
+    pressure = -CubicSpline(beta, values, axis=1).antiderivative()(beta[1:])
     alone = reduced_load / (2 * interaction * T**2)
     alpha = float(dense.load(interaction, reduced_load))
     expected = decomposition.ising_alone(interaction, alpha, T).squeeze(drop=True)

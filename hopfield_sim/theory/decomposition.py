@@ -147,9 +147,8 @@ def _beyond(P, alpha, T):
 
 def _parts(alpha, T):
     point = [xr.DataArray(values, dims="point") for values in (alpha, T)]
-    above = T > 1 + np.sqrt(alpha)
     glass, free = hopfield.spin_glass(*point), hopfield.paramagnet(*point)
-    q, C = (np.where(above, free[name], glass[name]) for name in ("q", "C"))
+    q, C = (glass[name].fillna(free[name]).values for name in ("q", "C"))
     here = T * (1 - C) / np.sqrt(alpha)
     sk_q, sk_f = _sk(here)
     with np.errstate(divide="ignore", invalid="ignore"):
