@@ -339,7 +339,7 @@ def studied(axes, found: dict, interaction: int, rule: str, settings: Study) -> 
     where = rf"$P = {interaction}$, $\alpha = {float(curves.alpha):.3g}$"
     axes[0].set_title(f"{where}, $T = {settings.shown:g}$", fontsize=9.5)
     area = found[f"map_{interaction}"]
-    learning_figure.diagram(axes[1], area)
+    learning_figure.diagram(axes[1], area, settings.replicas)
     axes[1].set_title(f"$P = {interaction}$, $N = {int(area.n_neurons.max())}$", fontsize=9.5)
     middle = settings.quality[len(settings.quality) // 2]
     numbers = curves.n_examples.values[1::2][-4:]

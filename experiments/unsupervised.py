@@ -11,10 +11,10 @@ networks), verdicts.
 
 The loss. With the overlaps n_a = (1/N) sum_i eta_i^a s_i, in [-1, 1], of a state s with the M
 examples of a class, L = 1 - (1/M) sum_a n_a^P is 0 where s agrees with all of them, and
-H = -(N/(P g)) sum_mu (1 - L_mu) up to terms of tuples with equal sites. (At P = 2, n_a^2 is
-1 - L for the product of the quadratic losses |eta^a - s|^2/2N and |eta^a + s|^2/2N.) In the state
-of an archetype all n_a are equal, and equal to the overlap with their average: L(m) is the curve of
-the supervised rule's loss, on which the two rules differ in how far they get.
+H = -(N/(P g)) sum_mu (1 - L_mu), up to tuples in which a site comes twice, as in `supervised`. (At
+P = 2, 1 - n_a^2 is the product of the quadratic losses |eta^a - s|^2/2N and |eta^a + s|^2/2N.) In
+the state of an archetype all n_a are equal, and equal to the overlap with their average: L(m) has
+the form of the supervised loss, and the rules differ in how far along it they get.
 
 States on one example. Dense networks started at an example stay there while its own field outweighs
 the bias of the others, at T = 0 crudely M < r^(1-2P): `theory.examples.example_state`. That is why
