@@ -58,9 +58,9 @@ def report(found: dict, settings: Settings) -> None:
     orders = settings.interaction
     figure = Figure(figsize=(14, 4.2 * len(orders)), layout="constrained")
     axes = figure.subplots(len(orders), 3, squeeze=False)
-    verdicts = []
+    theories, verdicts = from_examples.predictions(found), []
     for row, P in zip(axes, orders, strict=True):
-        verdicts += from_examples.studied(row, found, P, RULE, settings)
+        verdicts += from_examples.studied(row, found, theories, P, RULE, settings)
     figure.suptitle(from_examples.title(RULE, settings), fontsize=11)
     from_examples.saved(figure, settings)
     print("\n".join(verdicts))

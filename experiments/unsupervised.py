@@ -142,41 +142,35 @@ def report(found: dict, settings: Settings) -> None:
     orders = settings.interaction
     figure = Figure(figsize=(14, 4.1 * len(orders) + 3.7), layout="constrained")
     axes = figure.subplots(len(orders) + 1, max(3, len(orders) + 1), squeeze=False)
-    verdicts = []
+    theories, verdicts = from_examples.predictions(found), []
     for row, P in zip(axes, orders, strict=False):
-        verdicts += from_examples.studied(row, found, P, RULE, settings)
-    for panel, P in zip(axes[-1], orders, strict=False):
-        verdicts.append(_gap(panel, found[f"curves_{P}"], P, settings))
+        verdicts += from_examples.studied(row, found, theories, P, RULE, settings)
+    for panel, name in zip(axes[-1], (f"curves_{P}" for P in orders), strict=False):
+        verdicts.append(_gap(panel, found[name], theories[name], settings))
     verdicts.append(_at_example(axes[-1, len(orders)], found["from_example"], settings))
-    for spare in axes[:, 3:].ravel() if len(orders) < 3 else axes[:-1, 3:].ravel():
-        spare.set_axis_off()
-    for spare in axes[-1, len(orders) + 1 :]:
-        spare.set_axis_off()
+    for panel in axes.ravel():
+        if not panel.has_data():
+            panel.set_axis_off()
     figure.suptitle(from_examples.title(RULE, settings), fontsize=11)
     from_examples.saved(figure, settings)
     print("\n".join(verdicts))
 
 
-def _gap(axes, found, interaction: int, settings: Settings) -> str:
+def _gap(axes, found, theory, settings: Settings) -> str:
     """Draw the gap between the rules; return its verdict as a line."""
-    import xarray as xr
-
     from analysis import comparison, learning, learning_figure
 
-    theory = learning.predicted(found)
+    P = int(found.interaction)
     scores, reasons = learning.gap(found, theory)
-    kept = ~np.logical_or.reduce(xr.broadcast(*reasons.values()))
     at = {"temperature": settings.shown}
-    kept = reasons["not equilibrated"].copy(data=kept).sel(at)
+    kept = (sum(reasons.values()) == 0).sel(at)
     learning_figure.difference(axes, found, scores.sel(at), kept)
-    where = rf"$P = {interaction}$, $\alpha = {float(found.alpha):.3g}$, $T = {settings.shown:g}$"
+    where = rf"$P = {P}$, $\alpha = {float(found.alpha):.3g}$, $T = {settings.shown:g}$"
     axes.set_title(where, fontsize=9.5)
     # supervised and unsupervised are one network where there is one example
-    reasons["with one example, no gap"] = scores.z.copy(data=np.zeros(scores.z.shape, bool)) | (
-        scores.n_examples == 1
-    )
+    reasons["with one example, no gap"] = (scores.n_examples == 1).broadcast_like(scores.z)
     verdict = comparison.verdict(scores, columns=("quality", "n_examples"), reasons=reasons)
-    return f"P = {interaction}, gap between the rules: {verdict}"
+    return f"P = {P}, gap between the rules: {verdict}"
 
 
 def _at_example(axes, found, settings: Settings) -> str:
