@@ -13,10 +13,10 @@ from hopfield_sim.theory import examples
 
 _MOST = 301  # examples up to which curves are drawn at most
 _LINES = 30  # points of a curve over M
-_FINE = 80  # points of a curve over T
+_FINE = 45  # points of a curve over T
 _ON_BLUE = ("#d55e00", "#e69f00", "#cc79a7", "#009e73")  # of lines on a map
 _DOT = 30  # area, in square points, of the dot where (nearly) all replicas left
-_REFERENCES = (3, 5, 15, 101)  # numbers of examples of the lines on a map, beside its own
+_REFERENCES = (3, 5, 15, 51)  # numbers of examples of the lines on a map, beside its own
 
 
 def load(interaction: int) -> str:
@@ -29,8 +29,8 @@ def over_number(axes, found: xr.Dataset, scores: xr.Dataset, limits, temperature
 
     found: of one rule, (n_neurons, quality, n_examples, temperature, realisation). Open: the
     smaller size, filled: the larger one, with standard errors over the realisations; faint where
-    replicas left; crosses: the overlap that was left where all of them did. Triangles on the line
-    m = 0.9: M_c of theory (`limits`, see `analysis.learning.thresholds`).
+    replicas left; crosses: the overlap that was left where they did in all realisations but one.
+    Triangles on the line m = 0.9: M_c of theory (`limits`, see `analysis.learning.thresholds`).
     """
     here = found.sel(temperature=temperature)
     M = found.n_examples.values
@@ -53,9 +53,9 @@ def over_number(axes, found: xr.Dataset, scores: xr.Dataset, limits, temperature
     small, large = found.n_neurons.values
     axes.plot([], [], mfc="white", **kind, label=f"$N = {small}$")
     axes.plot([], [], **kind, label=f"$N = {large}$")
-    if (found.n_left == found.n_left.max()).any():
+    if (here.overlap.notnull().sum("realisation") < 2).any():
         axes.plot([], [], color="0.3", marker="x", ls="none", ms=4.5, label="all left")
-    if (found.n_left > 0).any():
+    if (here.n_left > 0).any():
         axes.plot([], [], mfc="0.3", alpha=0.35, **kind, label="some left")
     axes.plot([], [], marker=7, ms=7, color="0.3", ls="none", label="$M_c$, theory")
     axes.legend(fontsize=7.5, loc="lower right", ncols=2)
@@ -100,12 +100,12 @@ def _points(axes, found: xr.Dataset, x, look: dict) -> None:
             axes.plot(x[gone], left[gone], color=look["color"], marker="x", ms=4.5, ls="none")
 
 
-def diagram(axes, found: xr.Dataset) -> None:
+def diagram(axes, found: xr.Dataset, n_replicas: int) -> None:
     """The map of m over (alpha, T) at the larger size, with spinodals of theory for several rho.
 
     found: (n_neurons, alpha, temperature, realisation) at one quality and number of examples, whose
-    line is the thick one. The colour is the overlap of the replicas that stayed, or what was left
-    where all of them went; dots where some left grow with their fraction.
+    line is the thick one; n_replicas of each cell. The colour is the overlap of the replicas that
+    stayed, or what was left where all of them went; dots where some left grow with their fraction.
     """
     P, r, own = int(found.interaction), float(found.quality), int(found.n_examples)
     one = found.isel(n_neurons=-1)
@@ -114,7 +114,7 @@ def diagram(axes, found: xr.Dataset) -> None:
     values = values.transpose("temperature", "alpha")
     image = axes.pcolormesh(x, y, values, cmap="Blues", vmin=0, vmax=1, rasterized=True)
     axes.figure.colorbar(image, ax=axes, label=rf"overlap $m$ at $M = {own}$", pad=0.02)
-    fraction = one.n_left.mean("realisation") / max(1, int(found.n_left.max()))
+    fraction = one.n_left.mean("realisation") / n_replicas
     column, row = np.meshgrid(found.alpha.values, found.temperature.values)
     fraction = fraction.where((fraction > 0) & (fraction < 1))
     area = _DOT * fraction.transpose("temperature", "alpha").values

@@ -27,6 +27,7 @@ COMMON = {
 }
 PAIRWISE = {"interaction": (2,), "n_neurons": (200,), "alpha": (0.02,)}
 DENSE = {"interaction": (3,), "n_neurons": (40,), "alpha": (0.02,)}
+EXAMPLE = {"example_neurons": 100, "example_alpha": 0.002, "example_numbers": (4, 40)}
 
 
 def at(folder, study, **options):
@@ -53,8 +54,7 @@ def with_teacher(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def without_teacher(tmp_path_factory):
-    numbers = {"example_neurons": 100, "example_alpha": 0.002, "example_numbers": (4, 40)}
-    settings = at(tmp_path_factory.mktemp("unsupervised"), unsupervised, **DENSE, **numbers)
+    settings = at(tmp_path_factory.mktemp("unsupervised"), unsupervised, **DENSE, **EXAMPLE)
     return ran(unsupervised, settings)
 
 
@@ -145,7 +145,7 @@ def test_wrong_input_ends_with_a_sentence(wrong, sentence, tmp_path):
 
 
 def test_dry_run_only_tells(tmp_path, capsys):
-    for study, options in ((supervised, PAIRWISE), (unsupervised, DENSE)):
+    for study, options in ((supervised, PAIRWISE), (unsupervised, DENSE | EXAMPLE)):
         study.main(replace(at(tmp_path, study, **options), dry_run=True))
         printed = capsys.readouterr().out
         for word in ("cells", "visits", "time", "memory", "files"):
@@ -223,14 +223,14 @@ def cells(alpha, temperature, m=0.9):
 
 
 def test_cells_are_left_out_for_stated_reasons():
-    """alpha_M(0.1) = 0.0699, alpha_M(0.4) = 0.0440 (M = 5, r = 0.8; P = 2)."""
+    """alpha_M = 0.0699, 0.0440, 0.0126 at T = 0.1, 0.4, 0.7 (M = 5, r = 0.8; P = 2)."""
     found = cells(0.04, [0.1, 0.4, 0.7])
     found.n_left[0, 0, 3] = 1
     theory = learning.predicted(found)
     masks = [mask.values.tolist() for mask in learning.left_out(found, theory).values()]
     none, load, hot, archetypes, wrong, left, unsettled = masks
     assert none == [False, False, True]
-    assert load == [False, True, False]  # NaN of alpha_M is counted as without a state
+    assert load == [False, True, True]
     assert hot == [False, True, True]  # alpha_M(0.4 / 0.85) = 0.0354
     assert archetypes == wrong == unsettled == [False] * 3
     assert left == [True, False, False]
