@@ -24,6 +24,7 @@ _NAMES = {
     "Hopfield": "models.hopfield",
     "Coupled": "models.coupled",
     "Dense": "models.dense",
+    "number_of_patterns": "models.loads",
     "Glauber": "dynamics",
     "Metropolis": "dynamics",
     "ZeroTemperature": "dynamics",

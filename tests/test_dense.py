@@ -57,6 +57,12 @@ def real(overlaps):
     return np.cosh(overlaps / 4) + 0.3 * np.sin(overlaps)
 
 
+def table_of(function, xi):
+    """F at every overlap that patterns xi can have."""
+    largest = int(np.abs(xi).sum(axis=1).max())
+    return function(np.arange(-largest, largest + 1.0))
+
+
 # One of every kind of energy: (patterns, n_patterns, n_neurons) -> model.
 ENERGIES = {
     "2 distinct": lambda xi: Dense(xi, 2),
@@ -67,7 +73,9 @@ ENERGIES = {
     "3 full": lambda xi: Dense(xi, 3, "full"),
     "4 full": lambda xi: Dense(xi, 4, "full"),
     "3 rectified": lambda xi: Dense(xi, 3, "rectified"),
+    "5 rectified": lambda xi: Dense(xi, 5, "rectified"),
     "callable": lambda xi: Dense(xi, real),
+    "table": lambda xi: Dense(xi, table_of(real, xi)),
     "exponential": lambda xi: Dense(xi, "exponential", sharpness=0.3),
     "log-sum-exp": lambda xi: Dense(xi, "log-sum-exp", sharpness=0.5),
 }
@@ -89,7 +97,7 @@ def products(xi, s, order):
 
 
 @pytest.mark.parametrize("values", PATTERNS)
-@pytest.mark.parametrize("order", [2, 3, 4, 5, 6])
+@pytest.mark.parametrize("order", [2, 3, 4, 5, 6, 7])
 def test_distinct_energy_is_the_sum_over_tuples(order, values):
     """Integers up to the factor (P-1)!/N^(P-1): only the last rounding differs."""
     n = 9
@@ -107,7 +115,7 @@ def test_other_energies_are_their_formulas(values, n_neurons):
     xi, s = PATTERNS[values](5, n), some_states(n)
     overlaps = (s @ xi.T).astype(float)
     largest = np.abs(xi).sum(axis=1).max()
-    for order in (2, 3, 4, 7, 30):  # at 30 the table is rounded: half a step for each pattern
+    for order in (2, 3, 4, 5, 7, 30):  # at 30 the table is rounded: half a step for each pattern
         full, rectified = Dense(xi, order, "full"), Dense(xi, order, "rectified", 2.0)
         for model, base in ((full, overlaps / n), (rectified, np.maximum(overlaps, 0) / n)):
             by_hand = -model.strength * n / order * (base**order).sum(-1)
@@ -160,6 +168,30 @@ def test_two_body_distinct_is_hopfield():
             for model in (distinct, full):
                 np.testing.assert_allclose(model.field(s), hopfield.field(s), atol=1e-13)
                 np.testing.assert_array_equal(updated(model, rule, s, sweeps=9, seed=3), one)
+
+
+@pytest.mark.parametrize("values", PATTERNS)
+def test_a_table_is_the_function_at_the_overlaps(values):
+    """The same integers, hence the same trajectory; the array given may change afterwards."""
+    xi, s = PATTERNS[values](5, 13), some_states(13)
+    for function in (real, lambda overlaps: overlaps**3, lambda overlaps: np.exp(overlaps / 9)):
+        given = table_of(function, xi)
+        table, function = Dense(xi, given), Dense(xi, function)
+        given[:] = 0
+        np.testing.assert_array_equal(table.energy(s), function.energy(s))
+        for rule in (Glauber(5.0), ZeroTemperature("parallel")):
+            np.testing.assert_array_equal(updated(table, rule, s, 5), updated(function, rule, s, 5))
+    with pytest.raises(ValueError, match="read-only"):
+        table.interaction[0] = 1.0
+
+
+def test_a_table_of_signs_is_asked_at_every_second_overlap():
+    """N = 13: overlaps are odd; lists do as well."""
+    xi, s = binary(5, 13), some_states(13)
+    given = table_of(real, xi)
+    given[1::2] = np.nan
+    np.testing.assert_array_equal(Dense(xi, list(given)).energy(s), Dense(xi, real).energy(s))
+    assert np.isnan(Dense(xi, given).reduced_load)
 
 
 def test_class_averages_are_sums_with_a_strength():
@@ -531,6 +563,12 @@ XI = binary(3, 8)
         (lambda: Dense(XI, "exponential", sharpness=1e9), "sharpness=1000000000.0 is not possible"),
         (lambda: Dense(XI, "log-sum-exp", sharpness=1e-9), "between 1e-6"),
         (lambda: Dense(XI, 3, grid=0.1), "grid is for the values of a callable"),
+        (lambda: Dense(XI, np.arange(9.0)), "table of 9 values.*reach 8.* -8, -7, ..., 8, 17 val"),
+        (lambda: Dense(sums(3, 8), np.arange(17.0)), "table of 17 values, but overlaps reach"),
+        (lambda: Dense(XI, np.ones((2, 17))), "1-d array of numbers"),
+        (lambda: Dense(XI, [["a"]]), "1-d array of numbers"),
+        (lambda: Dense(XI, np.full(17, np.nan)), "finite at all overlaps.*-8, -6, ..., 8"),
+        (lambda: Dense(XI, table_of(real, XI), grid=0.0), "grid=0.0 is not possible"),
         (lambda: Dense(XI, real, grid=0.0), "grid=0.0 is not possible.*positive"),
         (lambda: Dense(XI, real, grid=1e-30), "grid=1e-30 is not possible"),
         (lambda: Dense(np.tile(XI, (10_000, 1)), real, grid=1e-15), "grid=1e-15 is too fine"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import cached_property
 from typing import ClassVar
@@ -14,15 +13,12 @@ import numpy as np
 
 from hopfield_sim import kernels, patterns
 from hopfield_sim.kernels import dense, dense_bits
-from hopfield_sim.models import checked_spins
+from hopfield_sim.models import checked_spins, dense_tables, loads
 from hopfield_sim.randomness import Noise, Stream
 
-NORMALISATIONS = ("distinct", "full", "rectified")
 NAMED = ("exponential", "log-sum-exp")
 
 _RANGE = 2**61  # costs stay below half the threshold limit of int64
-_PLANES = 2**24 - 4  # grid steps that F(S + 2) - F(S - 2) of a real F ranges over: three bytes
-_FINE = 2**44  # the same for F itself where there is no form to be kept fast
 _LONGEST_TABLE = 2**26
 _FINEST = 40  # bits of a weight of exponential and log-sum-exp
 
@@ -36,28 +32,31 @@ class Dense:
         P, "distinct":   -((P-1)! / N^(P-1)) sum_mu sum_{i1 < ... < iP} xi_i1 s_i1 ... xi_iP s_iP
         P, "full":       -(N/P) sum_mu (S_mu / N)^P
         P, "rectified":  -(N/P) sum_mu (max(S_mu, 0) / N)^P
-        F (a callable):  -sum_mu F(S_mu)
+        F (a user's):    -sum_mu F(S_mu)
         "exponential":   -sum_mu exp(sharpness (S_mu - R)),  R = max_mu sum_i |xi_i^mu|
         "log-sum-exp":   -(1 / sharpness) ln sum_mu exp(sharpness S_mu)
 
-    Load of P-body energies alpha = K / N^(P-1). At P = 2 "distinct" is `Hopfield`, "full" differs
-    from it by a constant. Krotov and Hopfield's F = S^n is "full" with strength = P N^(P-1). There
-    is no self-coupling: fields are differences of the energy, s_i h_i = (E(flip i) - E) / 2, so a
-    site never acts on itself; in synchronous updates, which have no known stationary law, too.
+    Load of P-body energies alpha = K / N^(P-1) (`loads.number_of_patterns` gives K for a load). At
+    P = 2 "distinct" is `Hopfield`, "full" differs from it by a constant. Krotov and Hopfield's
+    F = S^n is "full" with strength = P N^(P-1). There is no self-coupling: fields are differences
+    of the energy, s_i h_i = (E(flip i) - E) / 2, so a site never acts on itself; in synchronous
+    updates, which have no known stationary law, too.
 
     patterns: (pattern, neuron), K of them, +-1, 0 or other integers up to 32767; kept as float32.
         Averages over M examples go in as sums, with strength M^-P.
-    interaction: an integer P >= 2, a name, or a callable that gives F for a float64 array of
-        overlaps (any user's table: `lambda S: table[S.astype(int) + N]`).
+    interaction: an integer P >= 2, a name, or a user's F: a callable that gives F for a float64
+        array of overlaps, or a table, the 1-d array of F at S = -R, -R + 1, ..., R (kept as a
+        read-only copy). R = N for +-1 patterns, whose overlaps have the parity of N: every second
+        value of the table is then never used, and may be NaN.
     normalisation: of P-body energies.
     strength: a positive factor of the energy.
     sharpness: of "exponential" and "log-sum-exp", positive.
-    grid: values of a callable F are rounded once to multiples of it. None takes integers as they
+    grid: values of a user's F are rounded once to multiples of it. None takes integers as they
         are, and for real values the power of two for which F(S+2) - F(S-2) ranges over 2^23 ...
         2^24 steps (2^43 ... 2^44 for patterns other than +-1). For functions so steep that this
         loses what small overlaps do, give a finer one; it takes up to twice the time.
 
-    Exact ranges: every decision compares integers. P-body and callable: F is a table of int64, and
+    Exact ranges: every decision compares integers. P-body and user's: F is a table of int64, and
     energies use it too, so T = 0 never climbs; tables of P-body energies are exact while |F| and
     K max|F(S+2) - F(S)| are below 2^61 in units of their common divisor, and rounded to 2^-61 of
     that beyond. "distinct" with patterns other than +-1: K max|xi| R^(P-1) < 2^61, or refused.
@@ -68,7 +67,7 @@ class Dense:
     there still order the states at zero temperature, by their level.
 
     Cost of an attempted flip: O(K), of an accepted one O(K) more. +-1 patterns by table (P-body and
-    callable): 3 or 4 instructions for 64 patterns; everything else one look-up or a few products a
+    user's): 3 or 4 instructions for 64 patterns; everything else one look-up or a few products a
     pattern, ten times that; "distinct" of P >= 5 with other patterns P^2 / 2 products. Memory 4 N K
     bytes for the patterns as given, N K / 8 to 2 N K for the dynamics. No P-body tensor is built.
 
@@ -80,7 +79,7 @@ class Dense:
     """
 
     patterns: np.ndarray
-    interaction: int | str | Callable[[np.ndarray], np.ndarray]
+    interaction: int | str | Callable[[np.ndarray], np.ndarray] | np.ndarray
     normalisation: str = "distinct"
     strength: float = 1.0
     sharpness: float = 1.0
@@ -91,27 +90,27 @@ class Dense:
 
     def __post_init__(self):
         object.__setattr__(self, "patterns", patterns.checked(self.patterns))
-        is_order = isinstance(self.interaction, int | np.integer)
-        if isinstance(self.interaction, bool) or not (
-            (is_order and self.interaction >= 2)
+        if isinstance(self.interaction, np.ndarray | list | tuple):
+            object.__setattr__(self, "interaction", dense_tables.checked(self.interaction))
+        elif isinstance(self.interaction, bool) or not (
+            (self._is_many_body and self.interaction >= 2)
             or callable(self.interaction)
             or self.interaction in NAMED
         ):
             raise ValueError(
                 f"interaction={self.interaction!r} is unknown; allowed are an integer P >= 2 "
-                "(P-body), 'exponential', 'log-sum-exp', or a callable F(S) of the overlaps."
+                "(P-body), 'exponential', 'log-sum-exp', a callable F(S) of the overlaps, or a "
+                "table of F at S = -R ... R (1-d array)."
             )
-        if self.normalisation not in NORMALISATIONS:
-            raise ValueError(
-                f"normalisation={self.normalisation!r} is unknown; allowed are 'distinct' (P-tuples"
-                " of different sites), 'full' (S^P) and 'rectified' (max(S, 0)^P)."
-            )
+        loads.check_normalisation(self.normalisation)
         for name in ("strength", "sharpness"):
             value = getattr(self, name)
             if not (np.isfinite(value) and value > 0):
                 raise ValueError(f"{name}={value!r} is not possible; it must be positive.")
-        if self.grid is not None and not callable(self.interaction):
-            raise ValueError("grid is for the values of a callable F; other energies know theirs.")
+        if self.grid is not None and not self._is_users:
+            raise ValueError(
+                "grid is for the values of a callable or a table; other energies know theirs."
+            )
         if 2 * self._largest + 1 > _LONGEST_TABLE:
             raise ValueError(
                 f"overlaps reach {self._largest}: a table of all values of F is too long; use "
@@ -130,8 +129,16 @@ class Dense:
     @property
     def alpha(self) -> float:
         """Load K / N^(P-1) of a P-body network, K / N of the others."""
-        is_order = isinstance(self.interaction, int | np.integer)
-        return self.n_patterns / self.n_neurons ** (self.interaction - 1 if is_order else 1)
+        return self.n_patterns / self.n_neurons ** (
+            int(self.interaction) - 1 if self._is_many_body else 1
+        )
+
+    @property
+    def reduced_load(self) -> float:
+        """Variance of the crosstalk field of +-1 patterns, see `loads`; NaN if not P-body."""
+        if not self._is_many_body:
+            return math.nan
+        return self.alpha * loads.reduction(int(self.interaction), self.normalisation)
 
     @property
     def unit(self) -> float:
@@ -169,9 +176,9 @@ class Dense:
         kind, table, step, _ = self._energy
         sums = np.asarray(self.memory(spins) if memory is None else memory)
         if kind == dense.TABLE:
-            return -step * _total(table[sums.astype(np.int64) + self._largest])
+            return -step * dense_tables.total(table[sums.astype(np.int64) + self._largest])
         if kind == dense.SYMMETRIC:
-            return -step * _total(self._symmetric(spins, sums.astype(np.int64)))
+            return -step * dense_tables.total(self._symmetric(spins, sums.astype(np.int64)))
         lanes = np.ascontiguousarray(sums.reshape(-1, sums.shape[-1]))
         found = np.empty(len(lanes), np.int64)
         dense.energies(self._network, lanes, found)
@@ -211,6 +218,15 @@ class Dense:
             n_sweeps,
         )
 
+    @property
+    def _is_many_body(self) -> bool:
+        return isinstance(self.interaction, int | np.integer)
+
+    @property
+    def _is_users(self) -> bool:
+        """Whether F is a callable or a table."""
+        return callable(self.interaction) or isinstance(self.interaction, np.ndarray)
+
     @cached_property
     def _largest(self) -> int:
         """R, the largest |S_mu| of any state."""
@@ -237,15 +253,17 @@ class Dense:
     @cached_property
     def _energy(self) -> tuple[int, np.ndarray, float, dict]:
         """Kind of the energy, its table, the energy of one integer step, and what else it needs."""
-        if self.interaction in NAMED:
-            return self._relative()
-        if callable(self.interaction):
+        if self._is_users:
             table, step = self._rounded()
             return dense.TABLE, table, self.strength * step, {}
+        if not self._is_many_body:
+            return self._relative()
         order, n_neurons = int(self.interaction), self.n_neurons
         factor = Fraction(self.strength) / n_neurons ** (order - 1)
         if self.normalisation != "distinct":
-            values = _powers(self._overlaps_that_occur, order, self.normalisation == "rectified")
+            values = dense_tables.powers(
+                self._overlaps_that_occur, order, self.normalisation == "rectified"
+            )
             factor /= order
         else:
             factor *= math.factorial(order - 1)
@@ -254,7 +272,7 @@ class Dense:
                 even = [self._power_sum(None, j) for j in range(2, order + 1, 2)]
                 options = {"order": order, "even": np.array(even, np.int64)}
                 return dense.SYMMETRIC, np.zeros(0, np.int64), float(factor), options
-            values = _krawtchouk(self._overlaps_that_occur, order, n_neurons)
+            values = dense_tables.krawtchouk(self._overlaps_that_occur, order, n_neurons)
         table, step = self._fitted(values)
         return dense.TABLE, table, float(factor * step), {}
 
@@ -288,30 +306,12 @@ class Dense:
         return self._spread(values.astype(np.int64)), step
 
     def _rounded(self) -> tuple[np.ndarray, float]:
-        """F of a callable on its grid."""
-        overlaps = self._overlaps_that_occur.astype(float)
-        values = np.asarray(self.interaction(overlaps))
-        if values.shape != overlaps.shape or not np.all(np.isfinite(values.astype(float))):
-            raise ValueError(
-                "interaction must give one finite number for each overlap of the float64 array "
-                f"it is called with, here from {overlaps[0]:g} to {overlaps[-1]:g}."
-            )
-        values = values.astype(float)
+        """F of a user on its grid."""
+        values = dense_tables.sampled(self.interaction, self._overlaps_that_occur, self._largest)
         is_integer = np.all(values == np.rint(values)) and np.abs(values).max() < 2.0**52
         if self.grid is None and is_integer:
             return self._fitted(values.astype(np.int64))
-        if self.grid is None:
-            wide = values[2:] - values[:-2] if self._is_binary and len(values) > 2 else values
-            steps = _PLANES if self._is_binary else _FINE
-            size = max(float(np.ptp(wide)) / steps, float(np.abs(values).max()) / 2.0**52)
-            step = 2.0 ** math.ceil(math.log2(size))
-        else:
-            step = float(self.grid)
-        if not (np.isfinite(step) and step > 0 and np.abs(values).max() / step < 2.0**53):
-            raise ValueError(
-                f"grid={self.grid!r} is not possible; it must be a positive number, at least "
-                f"2^-53 of the largest |F| ({np.abs(values).max():g}), for F to be exact on it."
-            )
+        step = dense_tables.grid_step(values, self.grid, self._is_binary)
         integers = np.rint(values / step).astype(np.int64)
         if self._largest_cost(integers) >= _RANGE:
             raise ValueError(
@@ -329,13 +329,13 @@ class Dense:
                 f"{self._largest}; it must lie between 1e-6 and {2.0**27 / self._largest:g}."
             )
         bits = self.n_patterns.bit_length()
-        table = _weights(slope, min(_FINEST, 62 - bits), 2 * self._largest + 1)
+        table = dense_tables.weights(slope, min(_FINEST, 62 - bits), 2 * self._largest + 1)
         options = {"slope": slope}
         if self.interaction == "log-sum-exp":
             step = math.log(2) / (self.sharpness * 2.0**dense.FRACTION)
             return dense.LOGARITHM, table, self.strength * step, options
         scale = 60 - bits
-        options |= {"scale": scale, "powers": _exponentials()}
+        options |= {"scale": scale, "powers": dense_tables.exponentials()}
         return dense.EXPONENTIAL, table, self.strength * 2.0**-scale, options
 
     def _power_bound(self, power: int) -> int:
@@ -392,52 +392,3 @@ class Dense:
     def example(cls, n_neurons: int = 8, seed: int = 1) -> Dense:
         """A small instance for contract tests: nine random patterns, three-body energy."""
         return cls(patterns.random(n_patterns=9, n_neurons=n_neurons, seed=seed), 3)
-
-
-def _total(integers: np.ndarray) -> np.ndarray:
-    """The sum over the last axis, float64 (...): exact up to its last rounding."""
-    high, low = integers >> 32, integers & 0xFFFFFFFF
-    return high.sum(axis=-1) * 2.0**32 + low.sum(axis=-1)
-
-
-def _powers(overlaps: np.ndarray, order: int, rectified: bool) -> np.ndarray:
-    """S^P, or max(S, 0)^P: integers of any size."""
-    fits = int(np.abs(overlaps).max()) ** order < 2**62
-    values = overlaps if fits else overlaps.astype(object)
-    return (np.maximum(values, 0) if rectified else values) ** order
-
-
-def _krawtchouk(overlaps: np.ndarray, order: int, n_neurons: int) -> np.ndarray:
-    """e_P of N numbers +-1 whose sum is S: integers of any size.
-
-    k e_k = S e_{k-1} - (N - k + 2) e_{k-2}, from (1 + t)^((N+S)/2) (1 - t)^((N-S)/2).
-    """
-    fits = n_neurons ** (order + 1) < 2**62
-    s = overlaps if fits else overlaps.astype(object)
-    before, e = 0 * s, 0 * s + 1
-    for k in range(1, order + 1):
-        before, e = e, (s * e - (n_neurons - k + 2) * before) // k
-    return e
-
-
-def _weights(slope: int, bits: int, length: int) -> np.ndarray:
-    """round(2^bits 2^(-slope d / 2^30)) for d = 0 ... length - 1, the same on every machine."""
-    with localcontext() as context:
-        context.prec = 50
-        factor = int(Decimal(2) ** (128 - Decimal(slope) / 2**dense.FRACTION))
-    table = np.zeros(length, np.int64)
-    weight = 1 << 128
-    for d in range(length):
-        table[d] = (weight + (1 << 127 - bits)) >> (128 - bits)
-        if not table[d]:
-            break
-        weight = weight * factor >> 128
-    return table
-
-
-def _exponentials() -> np.ndarray:
-    """round(2^30 2^(k / 4096)), k = 0 ... 4096, the same on every machine."""
-    with localcontext() as context:
-        context.prec = 50
-        factor = Decimal(2) ** (Decimal(1) / 4096)
-        return np.array([int(2**30 * factor**k + Decimal("0.5")) for k in range(4097)], np.int64)

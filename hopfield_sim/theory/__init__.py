@@ -33,6 +33,7 @@ __all__ = [
     "projection",
     "quadrature",
     "transient",
+    "ultra_detection",
     "willshaw",
 ]
 
