@@ -37,8 +37,9 @@ class Settings(Options):
     """Order P of the interaction, 3 at least. With even P overlaps count by their size."""
     reduced_load: float = 1.0
     """K (P-1)! / N^(P-1), far above the load of retrieval; its square root is the unit of T."""
-    n_neurons: tuple[int, ...] = (24, 32, 44, 60)
-    """Neurons N; three sizes at least."""
+    n_neurons: tuple[int, ...] = (32, 44, 60)
+    """Neurons N; three sizes at least. Below 30 corrections are no longer small; larger ones need
+    more sweeps (80: some 30000), about as N^4 in all."""
     temperature: tuple[float, float] = (0.2, 1.6)
     """Lowest and highest temperature of the ladder over sqrt(reduced load)."""
     n_temperatures: int = 14
@@ -283,14 +284,14 @@ def report(found: dict, settings: Settings) -> None:
     title = (
         f"Network of {P} bodies in its glass phase, reduced load {ahat:g}, parallel tempering; "
         f"{glass.sizes['realisation']} sets of patterns, {settings.replicas} replicas, "
-        f"{settings.sweeps} sweeps (open symbols: not equilibrated in all sets)"
+        f"{settings.sweeps} sweeps (open symbols: not equilibrated)"
     )
     figure = dense_glass_figure.drawn(found, at, ratios, P, ahat, title)
     settings.figure.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(settings.figure, dpi=150)
     print(f"figure: {settings.figure}")
     print(reading.ground_line(at, P, ahat))
-    for line in reading.verdicts(found, at, ratios, P, ahat):
+    for line in reading.verdicts(glass, at, ratios, P, ahat):
         print(line)
 
 
