@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from math import factorial
 from pathlib import Path
 
 import numpy as np
@@ -56,16 +55,12 @@ class Settings(Options):
     """Neurons N of the P-body paramagnet; of the pairwise one four times as many."""
 
 
-def n_patterns(interaction: int, reduced_load: float, n_neurons: int) -> int:
-    """K = ahat N^(P-1) / (P-1)!, rounded."""
-    return round(reduced_load * n_neurons ** (interaction - 1) / factorial(interaction - 1))
-
-
 def network(interaction: int, reduced_load: float, n_neurons: int, seed):
     """The network of random patterns."""
-    from hopfield_sim import Dense, Hopfield, patterns
+    from hopfield_sim import Dense, Hopfield, number_of_patterns, patterns
 
-    xi = patterns.random(n_patterns(interaction, reduced_load, n_neurons), n_neurons, seed=seed)
+    K = number_of_patterns(n_neurons, interaction, reduced_load=reduced_load)
+    xi = patterns.random(K, n_neurons, seed=seed)
     return Hopfield(xi) if interaction == 2 else Dense(xi, interaction)
 
 
@@ -308,7 +303,7 @@ def _plan(settings: Settings) -> str:
 
     seconds = timed_cell(run, settings.sweeps / 32)
     samples = settings.sweeps / settings.every
-    K = n_patterns(settings.interaction, settings.reduced_load, int(sizes.max()))
+    K = network(settings.interaction, settings.reduced_load, int(sizes.max()), 0).n_patterns
     memory = lanes * (5 * sizes.max() + 20 * K + 40 * samples)
     n_cells = sizes.size * settings.realisations
     files = f"{n_cells} x 15 chunks in {settings.store}, and two short sweeps of paramagnets"

@@ -72,7 +72,7 @@ def test_a_second_run_reuses_and_other_settings_are_refused(finished, monkeypatc
         ({"two_body": (200,)}, "two sizes"),
         ({"two_body": (), "three_body": ()}, "no network"),
         ({"alpha": (0.2,)}, "no pattern is stable"),
-        ({"alpha": (0.001,)}, "two patterns"),
+        ({"alpha": (0.004,)}, "two patterns"),
         ({"reduced_load": (0.35,)}, "no pattern is stable"),
         ({"relative_temperature": (1.0,)}, "below 1"),
         ({"replicas": 3}, "even number"),
