@@ -38,7 +38,7 @@ def drawn(
     _ground(axes[1, 0], glass, at, interaction, reduced_load)
     _free(axes[1, 1], ratios, interaction)
     _exchange(axes[1, 2], glass)
-    for one, height in ((axes[0, 1], 0.6), (axes[0, 2], 0.06), (axes[1, 2], 0.9)):
+    for one, height in ((axes[0, 1], 0.6), (axes[0, 2], 0.9), (axes[1, 2], 0.9)):
         one.axvline(T_K, color="0.35", ls=(0, (1, 1)), lw=1.2)
         one.axvline(T_d, color="0.6", ls=(0, (1, 1)), lw=1.0)
         one.annotate(
@@ -140,7 +140,7 @@ def _energies(axes, found, at, interaction, reduced_load) -> None:
         ylabel=r"energy $u - u_{\rm theory}$ (units of $J$)",
         title="energy per neuron, theory subtracted",
     )
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="lower left")
 
 
 def _ground(axes, found, at, interaction, reduced_load) -> None:
