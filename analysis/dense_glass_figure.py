@@ -77,6 +77,13 @@ def _sizes(axes, found: xr.Dataset, values: xr.Dataset) -> None:
         axes.plot([], [], ls="none", label=f"N = {n_neurons}", **look)
 
 
+def _legend_below(axes, share: float) -> None:
+    """The legend in room of its own below the points, this share of the height."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(low - share * (high - low), high)
+    axes.legend(fontsize=8, loc="lower right", ncols=2)
+
+
 def _stars(axes, x, values: xr.Dataset) -> None:
     """N -> infinity, where there is a law for it."""
     drawn = (x, values["mean"], values["error"])
@@ -140,7 +147,7 @@ def _energies(axes, found, at, interaction, reduced_load) -> None:
         ylabel=r"energy $u - u_{\rm theory}$ (units of $J$)",
         title="energy per neuron, theory subtracted",
     )
-    axes.legend(fontsize=8, loc="lower left")
+    _legend_below(axes, 0.35)
 
 
 def _ground(axes, found, at, interaction, reduced_load) -> None:
@@ -173,7 +180,7 @@ def _ground(axes, found, at, interaction, reduced_load) -> None:
     axes.set(
         xlabel="$1/N$", ylabel=r"energy per neuron (units of $J$)", title="ground state, three laws"
     )
-    axes.legend(fontsize=8)
+    _legend_below(axes, 0.35)
 
 
 def _free(axes, ratios, interaction) -> None:
