@@ -11,6 +11,7 @@ __all__ = [
     "cliques",
     "continuation",
     "conventions",
+    "decomposition",
     "dense",
     "dense_1rsb",
     "dense_glass",
