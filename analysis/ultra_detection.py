@@ -122,8 +122,8 @@ def thermal_scores(thermal: xr.Dataset, temperature: float) -> xr.Dataset:
 
     thermal: `overlap` and `replica_overlap` over (n_neurons, reduced_load, realisation).
     Returns for name in m, q: `name`, `name_error`, `name_rs` and over (reduced_load) the limit
-    N -> infinity of the difference, `name_limit`, `name_limit_error`, `name_chi2`; and the counts
-    of networks with a replica that left the pattern, `n_left`, and the mean `drift` with its error.
+    N -> infinity of the difference, `name_limit`, `name_limit_error`, `name_chi2`; and `n_left`,
+    the number of replicas that left the pattern, and the mean `drift` of the others with its error.
     """
     load = thermal.reduced_load
     theory = dense.retrieval(3, load.values / 2, temperature)
@@ -142,8 +142,7 @@ def thermal_scores(thermal: xr.Dataset, temperature: float) -> xr.Dataset:
             f"{name}_slope": line.slope,
             f"{name}_chi2": line.chi2,
         }
-    # a state that is no longer the retrieval state has less than half of its overlap
-    out["n_left"] = (thermal.lowest < out["m_rs"] / 2).sum("realisation")
+    out["n_left"] = thermal.n_left.sum("realisation")
     drift = statistics.disorder(thermal["drift"])
     out["drift"], out["drift_error"] = drift["mean"], drift["error"]
     found = xr.Dataset(out).assign_attrs(
@@ -171,8 +170,12 @@ def thermal_table(scores: xr.Dataset) -> str:
         lines.append(
             f"  A = {load:g}: m = {sizes} at N = {', '.join(map(str, scores.n_neurons.values))}; "
             f"m_RS = {float(at.m_rs):.4f}; N -> infinity: {limits}; "
-            f"{int(at.n_left.sum())} networks left, largest drift "
-            f"{float(np.abs(at.drift).max()):.4f}"
+            f"{int(at.n_left.sum())} replicas left, drift "
+            + ", ".join(
+                f"{float(at['drift'].sel(n_neurons=n)):+.4f} ± "
+                f"{float(at.drift_error.sel(n_neurons=n)):.4f}"
+                for n in scores.n_neurons.values
+            )
         )
     return "\n".join(lines)
 

@@ -194,8 +194,10 @@ def test_a_second_run_reuses_and_other_settings_are_refused(finished):
     folder, printed = finished
     chunks = {p: p.stat().st_mtime_ns for p in (folder / "ultra_detection").rglob("c/*")}
     assert run(folder) == printed
-    refusal = run(folder, "--crosstalk", "0.3", expect=2)
-    assert "crosstalk" in refusal and "Traceback" not in refusal
+    with pytest.raises(ValueError, match="crosstalk"):
+        experiment.main(
+            experiment.Settings(store=folder / "ultra_detection", crosstalk=0.3, realisations=3)
+        )
     assert chunks == {p: p.stat().st_mtime_ns for p in (folder / "ultra_detection").rglob("c/*")}
 
 
@@ -222,8 +224,10 @@ def test_wrong_input_is_refused_before_any_work(changed, sentence):
         experiment.sweeps(experiment.Settings(**changed))
 
 
-def test_dry_run_only_tells(tmp_path):
-    printed = run(tmp_path, "--dry-run")
+def test_dry_run_only_tells(tmp_path, capsys):
+    small = {"thermal_n_neurons": (40, 60), "pair_n_neurons": (40, 60), "workers": 1}
+    experiment.main(experiment.Settings(store=tmp_path / "store", dry_run=True, **small))
+    printed = capsys.readouterr().out
     for word in ("cells", "visits", "time", "memory", "files"):
         assert word in printed
     assert not list(tmp_path.iterdir())
