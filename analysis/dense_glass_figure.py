@@ -20,8 +20,8 @@ def drawn(
 ) -> Figure:
     """Six panels. found: the stores by name; at: from `limits`; ratios: P -> from `free_energy`.
 
-    Means over realisations with one standard error; open markers where not every realisation had
-    equilibrated.
+    Means over realisations with one standard error; open markers where too few realisations had
+    equilibrated (`settled`).
     """
     figure = Figure(figsize=(14.5, 9.2), layout="constrained")
     axes = figure.subplots(2, 3)
@@ -68,7 +68,7 @@ def _sizes(axes, found: xr.Dataset, values: xr.Dataset) -> None:
     T = found.temperature.values
     for k, n_neurons in enumerate(found.n_neurons.values):
         one = {name: values[name].isel(n_neurons=k).values for name in ("mean", "error")}
-        good = found.equilibrated.isel(n_neurons=k).all("realisation").values
+        good = reading.settled(found).isel(n_neurons=k).values
         look = _look(k)
         axes.plot(T, one["mean"], color=look["color"], lw=0.7, alpha=0.6)
         for where, fill in ((good, look["color"]), (~good, "white")):
@@ -77,22 +77,13 @@ def _sizes(axes, found: xr.Dataset, values: xr.Dataset) -> None:
         axes.plot([], [], ls="none", label=f"N = {n_neurons}", **look)
 
 
-def _stars(axes, x, values: xr.Dataset, strong: np.ndarray, label: str | None) -> None:
-    """N -> infinity; faint where its law is not trusted."""
-    for where, strength in ((strong, 1.0), (~strong, 0.3)):
-        axes.errorbar(
-            x[where],
-            values["mean"].values[where],
-            values["error"].values[where],
-            color="black",
-            marker="*",
-            ms=8,
-            ls="none",
-            mfc="white",
-            capsize=2,
-            alpha=strength,
-            label=label if strength == 1 else None,
-        )
+def _stars(axes, x, values: xr.Dataset) -> None:
+    """N -> infinity, where there is a law for it."""
+    drawn = (x, values["mean"], values["error"])
+    axes.errorbar(
+        *drawn, color="black", marker="*", ms=8, ls="none", mfc="white", capsize=2,
+        label="$N \\to \\infty$",
+    )  # fmt: skip
 
 
 def _density(axes, found, interaction, reduced_load, T_K) -> None:
@@ -103,7 +94,7 @@ def _density(axes, found, interaction, reduced_load, T_K) -> None:
     for place, k in enumerate(np.unique([np.abs(T - s * T_K).argmin() for s in _SHOWN])):
         here = statistics.disorder(largest.q_density.isel(temperature=k))
         look = _look(place)
-        good = bool(largest.equilibrated.isel(temperature=k).all())
+        good = bool(reading.settled(found).isel(n_neurons=-1, temperature=k))
         weight, q1 = float(1 - expected.x[k]), float(expected.q1[k])
         name = f"T = {T[k]:.3g}"
         if weight > 0:
@@ -133,10 +124,7 @@ def _density(axes, found, interaction, reduced_load, T_K) -> None:
 def _moments(axes, found, at, expected) -> None:
     """[<q12>] of all sizes, its limit, and 1RSB."""
     _sizes(axes, found, statistics.disorder(found.q_moment_1))
-    here = statistics.disorder(at.q_moment_1)
-    x = found.temperature.values
-    close = reading.close(int(at.attrs["interaction"]), at.attrs["reduced_load"], found.temperature)
-    _stars(axes, x, here, ~close.values, "$N \\to \\infty$ (faint: close to $T_K$)")
+    _stars(axes, found.temperature.values, statistics.disorder(at.q_moment_1))
     axes.plot(expected.temperature, expected.q_moment_1, color="0.3", lw=1.3, label="1RSB")
     axes.set(ylabel=r"$[\langle q_{12} \rangle]$", title="mean overlap, $(1 - x)\\, q_1$ in 1RSB")
     axes.legend(fontsize=8)
@@ -146,9 +134,7 @@ def _energies(axes, found, at, interaction, reduced_load) -> None:
     """u minus that of 1RSB or of the paramagnet."""
     theory = reading.theory(interaction, reduced_load, found.temperature.values).energy
     _sizes(axes, found, statistics.disorder(found.energy - theory))
-    close = reading.close(interaction, reduced_load, found.temperature)
-    here = statistics.disorder(at.energy - theory)
-    _stars(axes, found.temperature.values, here, ~close.values, "$N \\to \\infty$")
+    _stars(axes, found.temperature.values, statistics.disorder(at.energy - theory))
     axes.axhline(0, color="0.3", lw=1.3, label="1RSB, paramagnet above $T_K$")
     axes.set(
         ylabel=r"energy $u - u_{\rm theory}$ (units of $J$)",
@@ -191,7 +177,7 @@ def _ground(axes, found, at, interaction, reduced_load) -> None:
 
 
 def _free(axes, ratios, interaction) -> None:
-    """(-f/T - ln 2) over that of the Ising glass alone, down to 1.25 times the transition."""
+    """(-f/T - ln 2) over that of the Ising glass alone."""
     for place, (P, one) in enumerate(ratios.items()):
         here = statistics.disorder(one.ratio)
         look = _look(place)
@@ -203,7 +189,7 @@ def _free(axes, ratios, interaction) -> None:
         )
         axes.errorbar(ends / T, here["mean"], here["error"], ls="none", capsize=2, **look)
     axes.set(
-        xlabel="1.25 $T_c$ / T  ($T_c = T_g$ for P = 2, $T_d$ above)",
+        xlabel=r"lowest temperature / T  (lowest: 1.25 $T_g$ for P = 2, 2 $T_d$ above)",
         ylabel=r"$(-f/T - \ln 2)\; /\; (\hat\alpha / 2 P T^2)$",
         title="free energy of the paramagnet,\nover that of the Ising glass alone",
     )

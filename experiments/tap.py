@@ -15,7 +15,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from math import factorial
 from pathlib import Path
 
 import numpy as np
@@ -56,11 +55,6 @@ class Settings(Options):
     """Sweeps between two measurements."""
 
 
-def n_patterns(interaction: int, reduced_load: float, n_neurons: int) -> int:
-    """K = ahat N^(P-1) / (P-1)!, rounded; at P = 2, ahat is alpha = K/N."""
-    return round(reduced_load * n_neurons ** (interaction - 1) / factorial(interaction - 1))
-
-
 def spinodal_temperature(interaction: int, reduced_load: float) -> float:
     """Where the retrieval state of RS theory ends at this load, units of J."""
     from hopfield_sim.theory import dense
@@ -72,9 +66,10 @@ def spinodal_temperature(interaction: int, reduced_load: float) -> float:
 
 def network(interaction: int, reduced_load: float, n_neurons: int, seed):
     """The network of random patterns."""
-    from hopfield_sim import Dense, Hopfield, patterns
+    from hopfield_sim import Dense, Hopfield, number_of_patterns, patterns
 
-    xi = patterns.random(n_patterns(interaction, reduced_load, n_neurons), n_neurons, seed=seed)
+    K = number_of_patterns(n_neurons, interaction, reduced_load=reduced_load)
+    xi = patterns.random(K, n_neurons, seed=seed)
     return Hopfield(xi) if interaction == 2 else Dense(xi, interaction)
 
 
@@ -197,7 +192,7 @@ def _with_temperature(found, interaction: int):
 
 def checked(settings: Settings) -> None:
     """Refuse what cannot be, before any work. Raises ValueError."""
-    from hopfield_sim import Schedule
+    from hopfield_sim import Schedule, number_of_patterns
 
     Schedule(settings.warmup, settings.samples, settings.every)
     if not orders(settings):
@@ -211,7 +206,8 @@ def checked(settings: Settings) -> None:
             raise ValueError(f"{name} {sizes}: at least two sizes, for the limit of large N.")
         loads = settings.alpha if P == 2 else settings.reduced_load
         option = "--alpha" if P == 2 else "--reduced-load"
-        if not loads or not all(n_patterns(P, one, min(sizes)) >= 2 for one in loads):
+        fewest = [number_of_patterns(min(sizes), P, reduced_load=one) for one in loads]
+        if not fewest or min(fewest) < 2:
             raise ValueError(f"{option} {loads}: each must be two patterns at least at every N.")
         if not all(np.isfinite(spinodal_temperature(P, one)) for one in loads):
             raise ValueError(f"{option} {loads}: no pattern is stable there for P = {P}.")
@@ -271,11 +267,14 @@ def _race(settings: Settings, interaction: int) -> dict:
         "tap": min(seconds["tap"]),
         "mc": min(seconds["mc"]),
         "iterations": float(solution.iterations.mean()),
+        "warmup": settings.warmup / (settings.warmup + settings.samples * settings.every),
         "error": float(np.sqrt((inside["error"] ** 2).mean())),
     }
 
 
 def _plan(settings: Settings) -> str:
+    from hopfield_sim import number_of_patterns
+
     cells, visits, seconds, memory = 0, 0.0, 0.0, 0.0
     sweeps = settings.warmup + settings.samples * settings.every
     for P in orders(settings):
@@ -284,7 +283,8 @@ def _plan(settings: Settings) -> str:
         cells += len(sizes) * len(loads) * settings.realisations
         lanes = len(T) * settings.replicas
         visits += float(sizes.sum() * len(loads) * settings.realisations * lanes * sweeps)
-        memory = max(memory, 10.0 * sizes[-1] * n_patterns(P, loads[-1], int(sizes[-1])))
+        K = number_of_patterns(int(sizes[-1]), P, reduced_load=loads[-1])
+        memory = max(memory, 10.0 * sizes[-1] * K)
 
         def run(n_sweeps: int, P=P, axes=axes) -> None:
             shorter = replace(settings, warmup=0, samples=max(n_sweeps, 24), every=1)
