@@ -35,7 +35,8 @@ events, not Gaussian."""
 
 EQUILIBRATED = 7 / 8
 """Share of realisations that must pass `statistics.equilibration`: of chains long enough 3 % fail
-it, so that more than 2 of 16 do with probability 0.01."""
+it, so that more than 2 of 16 do with probability 0.01. The same share of replicas must have stayed;
+m is that of those, and the tables tell how many left."""
 
 
 def extrapolated(values: xr.DataArray) -> xr.DataArray:
@@ -79,12 +80,16 @@ def predicted(found: xr.Dataset) -> xr.Dataset:
     return each[0]
 
 
-def left_out(found: xr.Dataset, theory: xr.Dataset) -> dict[str, xr.DataArray]:
-    """The cells that cannot test the theory, by reason: name -> bool, without n_neurons."""
+def left_out(found: xr.Dataset, theory: xr.Dataset, n_replicas: int) -> dict[str, xr.DataArray]:
+    """The cells that cannot test the theory, by reason: name -> bool, without n_neurons.
+
+    n_replicas: of each cell and realisation.
+    """
     P = int(found.interaction)
     margin = MARGINS.get(P, MARGINS[4])
     smaller = int(found.n_neurons.min())
     wrong = smaller * found.sizes["realisation"] * (1 - theory.m) / 2
+    gone = found.n_left.mean("realisation") / n_replicas
     equilibrated = found.equilibrated.mean("realisation") >= EQUILIBRATED
     n_archetypes = found.alpha * smaller ** (P - 1.0)
     masks = {
@@ -93,7 +98,7 @@ def left_out(found: xr.Dataset, theory: xr.Dataset) -> dict[str, xr.DataArray]:
         f"beyond {HOTTEST} of the spinodal temperature": ~(found.alpha <= theory.alpha_M_hotter),
         f"with fewer than {FEWEST_ARCHETYPES} archetypes": n_archetypes < FEWEST_ARCHETYPES - 0.5,
         f"with fewer than {FEWEST_WRONG} wrong neurons in all": wrong < FEWEST_WRONG,
-        "from which replicas left": (found.n_left > 0).any(("realisation", "n_neurons")),
+        "from which more than 1/8 of the replicas left": (gone > 1 - EQUILIBRATED).any("n_neurons"),
         "not equilibrated": ~equilibrated.all("n_neurons"),
     }
     cells = theory.m
@@ -108,7 +113,9 @@ def compared(found: xr.Dataset, theory: xr.Dataset, name: str = "overlap") -> xr
     return comparison.z_scores(limit, theory["m" if name == "overlap" else name])
 
 
-def gap(found: xr.Dataset, theory: xr.Dataset) -> tuple[xr.Dataset, dict[str, xr.DataArray]]:
+def gap(
+    found: xr.Dataset, theory: xr.Dataset, n_replicas: int
+) -> tuple[xr.Dataset, dict[str, xr.DataArray]]:
     """m of the supervised minus m of the unsupervised network on the same examples, and theory.
 
     found: with the dim rule. Differences are taken realisation by realisation.
@@ -121,7 +128,8 @@ def gap(found: xr.Dataset, theory: xr.Dataset) -> tuple[xr.Dataset, dict[str, xr
         return (one - other).assign_attrs(values.attrs)
 
     limit = between(extrapolated(found.overlap)).reset_coords(drop=True)
-    reasons = {name: mask.any("rule") for name, mask in left_out(found, theory).items()}
+    each = left_out(found, theory, n_replicas)
+    reasons = {name: mask.any("rule") for name, mask in each.items()}
     return comparison.z_scores(limit, between(theory.m)), reasons
 
 

@@ -161,7 +161,7 @@ def _gap(axes, found, theory, settings: Settings) -> str:
     from analysis import comparison, learning, learning_figure
 
     P = int(found.interaction)
-    scores, reasons = learning.gap(found, theory)
+    scores, reasons = learning.gap(found, theory, settings.replicas)
     at = {"temperature": settings.shown}
     kept = (sum(reasons.values()) == 0).sel(at)
     learning_figure.difference(axes, found, scores.sel(at), kept)

@@ -19,6 +19,7 @@ COMMON = {
     "map_loads": (2,),
     "map_temperatures": (3,),
     "realisations": 3,
+    "map_realisations": 2,
     "warmup": 10,
     "samples": 16,
     "every": 1,
@@ -225,9 +226,10 @@ def cells(alpha, temperature, m=0.9):
 def test_cells_are_left_out_for_stated_reasons():
     """alpha_M = 0.0699, 0.0440, 0.0126 at T = 0.1, 0.4, 0.7 (M = 5, r = 0.8; P = 2)."""
     found = cells(0.04, [0.1, 0.4, 0.7])
-    found.n_left[0, 0, 3] = 1
+    found.n_left[0, 0, :5] = 1  # 5 of 32, more than 1/8; and 4 of 32
+    found.n_left[1, 1, :2] = 2
     theory = learning.predicted(found)
-    masks = [mask.values.tolist() for mask in learning.left_out(found, theory).values()]
+    masks = [mask.values.tolist() for mask in learning.left_out(found, theory, 2).values()]
     none, load, hot, archetypes, wrong, left, unsettled = masks
     assert none == [False, False, True]
     assert load == [False, True, True]
@@ -236,7 +238,7 @@ def test_cells_are_left_out_for_stated_reasons():
     assert left == [True, False, False]
     few = cells(0.01, [0.1])
     few.equilibrated[1, 0, :3] = False  # 3 of 16
-    masks = [bool(mask) for mask in learning.left_out(few, learning.predicted(few)).values()]
+    masks = [bool(mask) for mask in learning.left_out(few, learning.predicted(few), 2).values()]
     assert masks == [False, False, False, True, False, False, True]
 
 
