@@ -110,13 +110,25 @@ def verdicts(found: xr.Dataset) -> list[str]:
                 for count in found.n_examples.values
             )
             lines.append(f"{kind}, rms distance from that theory but for the brink: {shown}")
+            scatter = m.sel(at).var("realisation").where(found.n_examples >= FEWEST)
+            on, off = (float(scatter.where(which).mean()) ** 0.5 for which in (brink, ~brink))
+            lines.append(
+                f"{kind}, M >= {FEWEST}, scatter of m between draws: {on:.3f} on the brink, "
+                f"{off:.3f} elsewhere; theory, which has no draws, takes one side there"
+            )
     return lines
 
 
-def _judged(scores: xr.Dataset, reasons) -> comparison.Verdict:
-    """The classes of all sets of images as independent columns."""
+def _judged(scores: xr.Dataset, reasons) -> str:
+    """A verdict, the classes of all sets of images as independent columns; what is beyond 3σ."""
     scores = scores.assign_coords(dataset=scores["dataset"].astype(str))
-    return comparison.verdict(scores, columns=("dataset", "class"), reasons=reasons)
+    verdict = comparison.verdict(scores, columns=("dataset", "class"), reasons=reasons)
+    far = ", ".join(
+        f"{cell['dataset']} class {cell['class']} P = {cell['interaction']} M = "
+        f"{cell['n_examples']} (z = {cell['z']:.1f})"
+        for cell in verdict.beyond_3
+    )
+    return f"{verdict}" + (f"; beyond: {far}" if far else "")
 
 
 def archetypes(found: xr.Dataset) -> Figure:
