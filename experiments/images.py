@@ -311,7 +311,7 @@ def _theory(loaded: dict, found):
     text = {
         "predicted": "Theory of the overlap with supervision, classes interfering",
         "interference": "Largest weight of another class in the field, that of the own class 1",
-        "unsteadiness": "Change of it if the own overlap counts more or less by a share of 3/sqrt(N)",
+        "unsteadiness": "Change of it if the own overlap counts by 3/sqrt(N) more or less",
     }
     dims = (*AXES, "class")
     variables = {name: (dims, each, _label(text[name])) for name, each in values.items()}
