@@ -12,7 +12,7 @@ from analysis.predictions.style import COLOURS, DASHES, MARKERS
 from hopfield_sim import statistics
 
 _SHOWN = 512  # the largest N of the panel of P_err
-_BAR = 0.3  # the largest relative error bar of the panel of differences
+_BAR = 0.25  # the largest relative error bar of the panel of differences
 
 
 def drawn(
@@ -77,12 +77,12 @@ def _errors(axes, update: xr.Dataset, scores: xr.Dataset, theory: xr.Dataset) ->
     axes.set(
         xscale="log",
         yscale="log",
-        ylim=(1e-4, 1),
+        ylim=(1e-4, 3),
         xlabel="number of patterns $K$",
         ylabel=r"$P_\mathrm{err}$ of the first update",
         title=f"$F = S^{order}$",
     )
-    axes.legend(fontsize=8, loc="upper left")
+    axes.legend(fontsize=8, loc="upper left", ncols=3)
     axes.grid(alpha=0.25)
 
 

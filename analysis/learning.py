@@ -26,6 +26,9 @@ correction to m is not of order 1/N at these sizes. The dense networks are those
 HOTTEST = 0.85
 """Share of the spinodal temperature at the same load up to which cells are compared."""
 
+FEWEST_ARCHETYPES = 20
+"""Archetypes of the smaller network below which K is not large as the theory assumes."""
+
 FEWEST_WRONG = 10
 """Neurons that are wrong, in all realisations of the smaller network; below, m is a count of rare
 events, not Gaussian."""
@@ -47,7 +50,7 @@ def extrapolated(values: xr.DataArray) -> xr.DataArray:
 
 
 def predicted(found: xr.Dataset) -> xr.Dataset:
-    """Theory on the cells of `found`: m, loss, and the ends of retrieval alpha_M and T_M.
+    """Theory on the cells of `found`: m, loss, and the largest load alpha_M, at T and T / HOTTEST.
 
     loss = 1 - (example_overlap)^P for both rules: in the state of the archetype all examples have
     the same overlap, that of their average. NaN where there is no such state.
@@ -59,13 +62,16 @@ def predicted(found: xr.Dataset) -> xr.Dataset:
         words = {"rule": str(rule), "couplings": COUPLINGS}
         state = examples.retrieval(*grid.values(), **words)
         load = [grid[name] for name in names if name != "alpha"]
-        colder = [grid[name] for name in names if name != "temperature"]
+        hotter = [grid["temperature"] / HOTTEST, *load[1:]]
         values = {
             "m": state.m,
             "loss": 1 - state.example_overlap ** grid["interaction"],
             "alpha_M": examples.spinodal_load(*load, **words).alpha,
-            "T_M": examples.spinodal_temperature(*colder, **words).temperature,
+            "alpha_M_hotter": examples.spinodal_load(*hotter, **words).alpha,
         }
+        values["alpha_M_hotter"] = values["alpha_M_hotter"].assign_coords(
+            temperature=values["alpha_M"].temperature
+        )
         # without the coordinates that say the same thing once more
         each.append(xr.Dataset({k: v.reset_coords(drop=True) for k, v in values.items()}))
     if "rule" in found.dims:
@@ -80,10 +86,12 @@ def left_out(found: xr.Dataset, theory: xr.Dataset) -> dict[str, xr.DataArray]:
     smaller = int(found.n_neurons.min())
     wrong = smaller * found.sizes["realisation"] * (1 - theory.m) / 2
     equilibrated = found.equilibrated.mean("realisation") >= EQUILIBRATED
+    n_archetypes = found.alpha * smaller ** (P - 1.0)
     masks = {
         "without a retrieval state in theory": theory.m.isnull(),
         f"beyond {margin} of the spinodal load": found.alpha > margin * theory.alpha_M,
-        f"beyond {HOTTEST} of the spinodal temperature": found.temperature > HOTTEST * theory.T_M,
+        f"beyond {HOTTEST} of the spinodal temperature": ~(found.alpha <= theory.alpha_M_hotter),
+        f"with fewer than {FEWEST_ARCHETYPES} archetypes": n_archetypes < FEWEST_ARCHETYPES - 0.5,
         f"with fewer than {FEWEST_WRONG} wrong neurons in all": wrong < FEWEST_WRONG,
         "from which replicas left": (found.n_left > 0).any(("realisation", "n_neurons")),
         "not equilibrated": ~equilibrated.all("n_neurons"),
@@ -121,10 +129,9 @@ def thresholds(found: xr.Dataset, scores: xr.Dataset, temperature: float) -> xr.
     """How many examples it takes to learn an archetype, m >= 0.9, at one temperature: (quality,).
 
     found: of one rule, over (quality, n_examples); scores: of its overlap. Returns `theory`, M_c;
-    `above` and `below`, the numbers that were simulated between which the overlap passes 0.9: from
-    `above` on all have it (0 stands for lost states); NaN where none or all have.
+    `above`, the simulated number from which on m is above 0.9, and `below`, the largest at which m
+    is below 0.9 (or the state lost), both by two standard errors; NaN where there is none.
     """
-    at = {"temperature": temperature}
     needed = examples.examples_needed(
         found.alpha.reset_coords(drop=True),
         temperature,
@@ -134,13 +141,15 @@ def thresholds(found: xr.Dataset, scores: xr.Dataset, temperature: float) -> xr.
         rule=str(found.rule.values),
         couplings=COUPLINGS,
     )
-    learned = scores["mean"].sel(at).transpose("quality", "n_examples").fillna(0) >= OVERLAP
+    one = scores.sel(temperature=temperature).transpose("quality", "n_examples")
+    learned = (one["mean"] - 2 * one["error"] >= OVERLAP).values
+    missed = ~(one["mean"] + 2 * one["error"] >= OVERLAP).values
     M = found.n_examples.values
     above, below = np.full((2, found.sizes["quality"]), np.nan)
-    for k, row in enumerate(learned.values):
-        first = int(np.max(np.flatnonzero(~row), initial=-1)) + 1
+    for k in range(len(above)):
+        first = int(np.max(np.flatnonzero(~learned[k]), initial=-1)) + 1
         above[k] = M[first] if first < M.size else np.nan
-        below[k] = M[first - 1] if first else np.nan
+        below[k] = np.max(M[missed[k]], initial=0) or np.nan
     theory = needed.n_examples.squeeze(drop=True).broadcast_like(found.quality)
     return xr.Dataset(
         {
@@ -159,8 +168,11 @@ def threshold_table(limits: xr.Dataset, rule: str, interaction: int) -> str:
     for r in limits.quality.values:
         one = limits.sel(quality=r)
         low, high, theory = (float(one[name]) for name in ("below", "above", "theory"))
-        inside = "more" if np.isnan(high) else f"{low:.0f} < M_c <= {high:.0f}"
-        inside = f"M_c <= {high:.0f}" if np.isnan(low) else inside
+        inside = " < ".join(
+            text
+            for text, number in ((f"{low:.0f}", low), ("M_c", 0), (f"{high:.0f}", high))
+            if not np.isnan(number)
+        )
         lines.append(
             f"  r = {r:g}: simulated {inside}; theory M_c = {theory:.0f}, "
             f"M_c r^2 = {theory * r**2:.2f}"

@@ -13,9 +13,10 @@ from hopfield_sim.theory import examples
 
 _MOST = 301  # examples up to which curves are drawn at most
 _LINES = 30  # points of a curve over M
-_FINE = 80  # points of a curve over T
+_FINE = 45  # points of a curve over T
+_ON_BLUE = ("#d55e00", "#e69f00", "#cc79a7", "#009e73")  # of lines on a map
 _DOT = 30  # area, in square points, of the dot where (nearly) all replicas left
-_REFERENCES = (3, 5, 15, 101)  # numbers of examples of the lines on a map, beside its own
+_REFERENCES = (3, 5, 15, 51)  # numbers of examples of the lines on a map, beside its own
 
 
 def load(interaction: int) -> str:
@@ -28,8 +29,8 @@ def over_number(axes, found: xr.Dataset, scores: xr.Dataset, limits, temperature
 
     found: of one rule, (n_neurons, quality, n_examples, temperature, realisation). Open: the
     smaller size, filled: the larger one, with standard errors over the realisations; faint where
-    replicas left; crosses: the overlap that was left where all of them did. Triangles on the line
-    m = 0.9: M_c of theory (`limits`, see `analysis.learning.thresholds`).
+    replicas left; crosses: the overlap that was left where they did in all realisations but one.
+    Triangles on the line m = 0.9: M_c of theory (`limits`, see `analysis.learning.thresholds`).
     """
     here = found.sel(temperature=temperature)
     M = found.n_examples.values
@@ -44,7 +45,7 @@ def over_number(axes, found: xr.Dataset, scores: xr.Dataset, limits, temperature
         alone = ~np.isnan(m) & padded[:-2] & padded[2:]
         axes.plot(odd[alone], m[alone], marker="_", ms=12, ls="none", **line)
         M_c = float(limits.theory.sel(quality=r))
-        axes.plot(M_c, OVERLAP, marker=7, ms=8, color=look["color"], clip_on=False)
+        axes.plot(M_c, OVERLAP, marker=7, ms=8, color=look["color"], ls="none", clip_on=False)
         _points(axes, here.sel(quality=r), M, look)
     axes.set(xscale="log", xlabel="examples $M$ of each archetype", ylabel="overlap $m$")
     axes.set(ylim=(-0.03, 1.03), xlim=(0.85, odd[-1]))
@@ -52,11 +53,12 @@ def over_number(axes, found: xr.Dataset, scores: xr.Dataset, limits, temperature
     small, large = found.n_neurons.values
     axes.plot([], [], mfc="white", **kind, label=f"$N = {small}$")
     axes.plot([], [], **kind, label=f"$N = {large}$")
-    if (found.n_left == found.n_left.max()).any():
+    if (here.overlap.notnull().sum("realisation") < 2).any():
         axes.plot([], [], color="0.3", marker="x", ls="none", ms=4.5, label="all left")
-    if (found.n_left > 0).any():
+    if (here.n_left > 0).any():
         axes.plot([], [], mfc="0.3", alpha=0.35, **kind, label="some left")
-    axes.legend(fontsize=7.5, loc="lower right")
+    axes.plot([], [], marker=7, ms=7, color="0.3", ls="none", label="$M_c$, theory")
+    axes.legend(fontsize=7.5, loc="lower right", ncols=2)
 
 
 def _odd(most: int) -> np.ndarray:
@@ -93,20 +95,18 @@ def _points(axes, found: xr.Dataset, x, look: dict) -> None:
                 **look,
             )
         if filled:
-            gone = one.overlap.isnull().all("realisation").values
+            gone = ~shown
             left = one.overlap_left.mean("realisation").values
             axes.plot(x[gone], left[gone], color=look["color"], marker="x", ms=4.5, ls="none")
 
 
-def diagram(axes, found: xr.Dataset) -> None:
+def diagram(axes, found: xr.Dataset, n_replicas: int) -> None:
     """The map of m over (alpha, T) at the larger size, with spinodals of theory for several rho.
 
     found: (n_neurons, alpha, temperature, realisation) at one quality and number of examples, whose
-    line is the thick one. The colour is the overlap of the replicas that stayed, or what was left
-    where all of them went; dots grow with the fraction that left.
+    line is the thick one; n_replicas of each cell. The colour is the overlap of the replicas that
+    stayed, or what was left where all of them went; dots where some left grow with their fraction.
     """
-    from matplotlib.patheffects import withStroke
-
     P, r, own = int(found.interaction), float(found.quality), int(found.n_examples)
     one = found.isel(n_neurons=-1)
     x, y = edges(found.alpha.values), edges(found.temperature.values)
@@ -114,22 +114,23 @@ def diagram(axes, found: xr.Dataset) -> None:
     values = values.transpose("temperature", "alpha")
     image = axes.pcolormesh(x, y, values, cmap="Blues", vmin=0, vmax=1, rasterized=True)
     axes.figure.colorbar(image, ax=axes, label=rf"overlap $m$ at $M = {own}$", pad=0.02)
-    fraction = one.n_left.mean("realisation") / max(1, int(found.n_left.max()))
+    fraction = one.n_left.mean("realisation") / n_replicas
     column, row = np.meshgrid(found.alpha.values, found.temperature.values)
+    fraction = fraction.where((fraction > 0) & (fraction < 1))
     area = _DOT * fraction.transpose("temperature", "alpha").values
     axes.scatter(column, row, s=area, fc="white", ec="black", lw=0.7, zorder=3)
     T = np.linspace(0, y[-1], _FINE)
     numbers = sorted({own, *_REFERENCES})
     words = {"rule": str(found.rule.values), "couplings": COUPLINGS}
     lines = examples.spinodal_load(T, r, numbers, P, **words).alpha.squeeze()
-    halo = [withStroke(linewidth=3.2, foreground="white")]
-    dashes = iter(DASHES[1:])
+    others = iter(zip(_ON_BLUE, DASHES[1:], strict=False))
     for M in numbers:
         rho = (1 - r**2) / (M * r**2)
-        style = {"ls": "solid", "lw": 2.2} if M == own else {"ls": next(dashes), "lw": 1.4}
+        colour, dash = ("black", "solid") if M == own else next(others)
         line = lines.sel(n_examples=M).transpose("temperature")
         label = rf"$M = {M}$, $\rho = {rho:.2g}$"
-        axes.plot(line, T, color="black", path_effects=halo, label=label, **style)
+        axes.plot(line, T, color="white", lw=3.5, alpha=0.8)
+        axes.plot(line, T, color=colour, ls=dash, lw=2.2 if M == own else 1.6, label=label)
     axes.set(xlim=(0, x[-1]), ylim=(0, y[-1]), xlabel=load(P), ylabel=TEMPERATURE)
     title = f"spinodals, $r = {r:g}$"
     axes.legend(fontsize=7, loc="upper right", title=title, title_fontsize=7.5, framealpha=0.95)
@@ -146,7 +147,7 @@ def losses(axes, found: xr.Dataset, quality: float, numbers) -> None:
     P, rule = int(found.interaction), str(found.rule.values)
     words = {"rule": rule, "couplings": COUPLINGS}
     alpha = float(found.alpha)
-    m = np.linspace(0, 1, 101)
+    m, T = np.linspace(0, 1, 101), np.linspace(0.01, 1, _FINE)
     axes.plot(m, 1 - (quality * m) ** P, color="0.6", lw=2.5, label=f"$1 - (r m)^{P}$", zorder=0)
     one = found.isel(n_neurons=-1).sel(quality=quality)
     low = 1.0
@@ -161,19 +162,10 @@ def losses(axes, found: xr.Dataset, quality: float, numbers) -> None:
             ls="none",
             alpha=0.45,
         )
-        top = examples.spinodal_temperature(alpha, quality, M, P, **words).temperature.item()
-        if np.isfinite(top):
-            T = np.linspace(0.01, top, _FINE)
-            state = examples.retrieval(alpha, T, quality, M, P, **words).squeeze()
-            axes.plot(
-                state.m,
-                1 - state.example_overlap**P,
-                color=COLOURS[k],
-                ls=DASHES[k],
-                lw=1.5,
-                label=f"$M = {M}$",
-            )
-            low = min(low, float(state.m.min()))
+        state = examples.retrieval(alpha, T, quality, M, P, **words).squeeze()
+        line = {"color": COLOURS[k], "ls": DASHES[k], "lw": 1.5}
+        axes.plot(state.m, 1 - state.example_overlap**P, label=f"$M = {M}$", **line)
+        low = np.nanmin(state.m, initial=low)
     low = min(low, float(np.nanmin(one.sel(n_examples=list(numbers)).overlap, initial=1)))
     ceiling = 1 - (quality * low) ** P
     axes.set(xlim=(low - 0.03, 1.02), ylim=(None, ceiling + 0.02), xlabel="overlap $m$")

@@ -52,7 +52,7 @@ def rs(found: xr.Dataset, interaction: int) -> xr.DataArray:
     else:
         theory = dense.retrieval(interaction, alpha, T).m
     at = ("n_neurons", "reduced_load", "relative_temperature")
-    theory = theory.reset_coords(drop=True).squeeze(drop=True).transpose(*at)
+    theory = theory.reset_coords(drop=True).transpose(*at)
     return theory.assign_coords({name: found[name] for name in at})
 
 
@@ -205,9 +205,9 @@ def _overlaps(axes, found: xr.Dataset, interaction: int) -> None:
             T, mc["mean"], mc["error"], ls="none", color=colour, marker=MARKERS[k % len(MARKERS)],
             ms=5, capsize=2, label=f"${name} = {load:g}$",
         )  # fmt: skip
-        axes.plot(T, tap["mean"], ls="none", color=colour, marker="_", ms=15, mew=1.4)
+        axes.plot(T, tap["mean"], ls="none", color=colour, mfc="none", marker="o", ms=11)
     axes.plot([], [], color="0.4", lw=1.2, label="RS theory")
-    axes.plot([], [], color="0.4", ls="none", marker="_", ms=12, mew=1.4, label="TAP")
+    axes.plot([], [], color="0.4", ls="none", marker="o", mfc="none", ms=11, label="TAP")
     axes.plot([], [], color="0.4", ls="none", marker="o", ms=5, label="Monte Carlo")
     axes.set_title(f"P = {interaction}, N = {N}", fontsize=10)
     axes.legend(fontsize=8, loc="lower left")
@@ -236,4 +236,4 @@ def _differences(axes, found: xr.Dataset, differences: xr.Dataset) -> None:
         axes.plot([], [], color="0.4", mfc=fill or "0.4", marker="o", ls="none", label=label)
     axes.axhline(0, color="0.4", lw=0.8)
     axes.set_yscale("symlog", linthresh=1e-3)
-    axes.legend(fontsize=8, loc="upper left")
+    axes.legend(fontsize=8, loc="lower left", ncols=2)

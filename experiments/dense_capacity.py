@@ -61,7 +61,12 @@ class Settings(Options):
 
 
 def cell(settings: Settings, seed, kind: str, interaction: int, n_neurons: int, reduced_load):
-    """Some networks at each load: the fraction of wrong neurons, Dataset over (reduced_load)."""
+    """Some networks at each load: the fraction of wrong neurons, Dataset over (reduced_load).
+
+    Errors come in clusters, as two patterns that are close disturb each other at many neurons: only
+    the scatter over realisations gives their error bar, which is up to twice that of independent
+    neurons.
+    """
     import xarray as xr
 
     from hopfield_sim import Dense, number_of_patterns, patterns

@@ -45,13 +45,13 @@ class Study(Options):
     """Quality r of the maps."""
     map_examples: int = 5
     """Number of examples M of the maps."""
-    map_loads: tuple[int, ...] = (10, 6)
+    map_loads: tuple[int, ...] = (10, 7)
     """Number of loads of the map at each P, equally spaced."""
-    map_largest: tuple[float, ...] = (0.08, 0.15)
+    map_largest: tuple[float, ...] = (0.08, 0.14)
     """The largest of them."""
-    map_temperatures: tuple[int, ...] = (14, 8)
+    map_temperatures: tuple[int, ...] = (14, 10)
     """Number of temperatures of the map at each P, equally spaced."""
-    map_hottest: tuple[float, ...] = (0.84, 0.6)
+    map_hottest: tuple[float, ...] = (0.84, 0.55)
     """The highest of them."""
     replicas: int = 2
     """Replicas a cell: an even number, half from each start."""
@@ -89,7 +89,7 @@ def network(rule, interaction, n_neurons, alpha, quality, n_examples, seed):
     total = examples.sums(xi, quality, n_examples, seed=words)
     model = learning.supervised(total, n_examples, quality, interaction, COUPLINGS)
     # the draws of a pattern depend on the number of patterns alone: these are its examples
-    return model, xi, total[:1] / n_examples
+    return model, xi, total[:1].astype(float) / n_examples
 
 
 def loss(examples: np.ndarray, interaction: int):
@@ -289,6 +289,17 @@ def finished(settings: Study, each: dict) -> dict:
     return found
 
 
+def predictions(found: dict) -> dict:
+    """Name -> theory on the cells of what was found, of curves and maps."""
+    from analysis import learning
+
+    return {
+        name: learning.predicted(one)
+        for name, one in found.items()
+        if name.startswith(("curves_", "map_"))
+    }
+
+
 def place(settings: Study, name: str) -> Path:
     """The store of one sweep."""
     return settings.store / f"{name}.zarr"
@@ -321,12 +332,16 @@ def planned(settings: Study, each: dict) -> str:
     return plan(n_cells, visits, seconds / n_cells, memory, files, settings.workers)
 
 
-def studied(axes, found: dict, interaction: int, rule: str, settings: Study) -> list[str]:
-    """Draw the three panels of one P; print its tables; return its verdicts as lines."""
+def studied(
+    axes, found: dict, theories: dict, interaction: int, rule: str, settings: Study
+) -> list[str]:
+    """Draw the three panels of one P; print its tables; return its verdicts as lines.
+
+    found: what `finished` returned; theories: `analysis.learning.predicted` of curves and maps.
+    """
     from analysis import comparison, learning, learning_figure
 
-    curves = found[f"curves_{interaction}"].sel(rule=rule)
-    theory = learning.predicted(curves)
+    curves, theory = (each[f"curves_{interaction}"].sel(rule=rule) for each in (found, theories))
     scores, reasons = learning.compared(curves, theory), learning.left_out(curves, theory)
     limits = learning.thresholds(curves, scores, settings.shown)
     print(f"P = {interaction}, {rule}, T = {settings.shown:g}, alpha = {float(curves.alpha):g}:")
@@ -339,7 +354,7 @@ def studied(axes, found: dict, interaction: int, rule: str, settings: Study) -> 
     where = rf"$P = {interaction}$, $\alpha = {float(curves.alpha):.3g}$"
     axes[0].set_title(f"{where}, $T = {settings.shown:g}$", fontsize=9.5)
     area = found[f"map_{interaction}"]
-    learning_figure.diagram(axes[1], area)
+    learning_figure.diagram(axes[1], area, settings.replicas)
     axes[1].set_title(f"$P = {interaction}$, $N = {int(area.n_neurons.max())}$", fontsize=9.5)
     middle = settings.quality[len(settings.quality) // 2]
     numbers = curves.n_examples.values[1::2][-4:]
@@ -350,7 +365,7 @@ def studied(axes, found: dict, interaction: int, rule: str, settings: Study) -> 
     verdicts = [("m over M", comparison.verdict(scores, columns=columns, reasons=reasons))]
     of_loss = learning.compared(curves, theory, "loss")
     verdicts += [("loss over M", comparison.verdict(of_loss, columns=columns, reasons=reasons))]
-    theory = learning.predicted(area)
+    theory = theories[f"map_{interaction}"]
     reasons = learning.left_out(area, theory)
     for name, symbol in (("overlap", "m"), ("loss", "loss")):
         of_map = learning.compared(area, theory, name)

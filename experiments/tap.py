@@ -42,7 +42,7 @@ class Settings(Options):
     """Neurons N for P = 4: K grows as N^3."""
     alpha: tuple[float, ...] = (0.03, 0.06, 0.09)
     """Loads K/N of the pairwise networks."""
-    reduced_load: tuple[float, ...] = (0.05, 0.1, 0.15)
+    reduced_load: tuple[float, ...] = (0.04, 0.08, 0.12)
     """Loads K (P-1)! / N^(P-1) of the P-body networks."""
     relative_temperature: tuple[float, ...] = (0.35, 0.45, 0.55, 0.65)
     """Temperatures over that of the RS spinodal at each load."""

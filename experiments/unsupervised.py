@@ -11,10 +11,10 @@ networks), verdicts.
 
 The loss. With the overlaps n_a = (1/N) sum_i eta_i^a s_i, in [-1, 1], of a state s with the M
 examples of a class, L = 1 - (1/M) sum_a n_a^P is 0 where s agrees with all of them, and
-H = -(N/(P g)) sum_mu (1 - L_mu) up to terms of tuples with equal sites. (At P = 2, n_a^2 is
-1 - L for the product of the quadratic losses |eta^a - s|^2/2N and |eta^a + s|^2/2N.) In the state
-of an archetype all n_a are equal, and equal to the overlap with their average: L(m) is the curve of
-the supervised rule's loss, on which the two rules differ in how far they get.
+H = -(N/(P g)) sum_mu (1 - L_mu), up to tuples in which a site comes twice, as in `supervised`. (At
+P = 2, 1 - n_a^2 is the product of the quadratic losses |eta^a - s|^2/2N and |eta^a + s|^2/2N.) In
+the state of an archetype all n_a are equal, and equal to the overlap with their average: L(m) has
+the form of the supervised loss, and the rules differ in how far along it they get.
 
 States on one example. Dense networks started at an example stay there while its own field outweighs
 the bias of the others, at T = 0 crudely M < r^(1-2P): `theory.examples.example_state`. That is why
@@ -142,41 +142,35 @@ def report(found: dict, settings: Settings) -> None:
     orders = settings.interaction
     figure = Figure(figsize=(14, 4.1 * len(orders) + 3.7), layout="constrained")
     axes = figure.subplots(len(orders) + 1, max(3, len(orders) + 1), squeeze=False)
-    verdicts = []
+    theories, verdicts = from_examples.predictions(found), []
     for row, P in zip(axes, orders, strict=False):
-        verdicts += from_examples.studied(row, found, P, RULE, settings)
-    for panel, P in zip(axes[-1], orders, strict=False):
-        verdicts.append(_gap(panel, found[f"curves_{P}"], P, settings))
+        verdicts += from_examples.studied(row, found, theories, P, RULE, settings)
+    for panel, name in zip(axes[-1], (f"curves_{P}" for P in orders), strict=False):
+        verdicts.append(_gap(panel, found[name], theories[name], settings))
     verdicts.append(_at_example(axes[-1, len(orders)], found["from_example"], settings))
-    for spare in axes[:, 3:].ravel() if len(orders) < 3 else axes[:-1, 3:].ravel():
-        spare.set_axis_off()
-    for spare in axes[-1, len(orders) + 1 :]:
-        spare.set_axis_off()
+    for panel in axes.ravel():
+        if not panel.has_data():
+            panel.set_axis_off()
     figure.suptitle(from_examples.title(RULE, settings), fontsize=11)
     from_examples.saved(figure, settings)
     print("\n".join(verdicts))
 
 
-def _gap(axes, found, interaction: int, settings: Settings) -> str:
+def _gap(axes, found, theory, settings: Settings) -> str:
     """Draw the gap between the rules; return its verdict as a line."""
-    import xarray as xr
-
     from analysis import comparison, learning, learning_figure
 
-    theory = learning.predicted(found)
+    P = int(found.interaction)
     scores, reasons = learning.gap(found, theory)
-    kept = ~np.logical_or.reduce(xr.broadcast(*reasons.values()))
     at = {"temperature": settings.shown}
-    kept = reasons["not equilibrated"].copy(data=kept).sel(at)
+    kept = (sum(reasons.values()) == 0).sel(at)
     learning_figure.difference(axes, found, scores.sel(at), kept)
-    where = rf"$P = {interaction}$, $\alpha = {float(found.alpha):.3g}$, $T = {settings.shown:g}$"
+    where = rf"$P = {P}$, $\alpha = {float(found.alpha):.3g}$, $T = {settings.shown:g}$"
     axes.set_title(where, fontsize=9.5)
     # supervised and unsupervised are one network where there is one example
-    reasons["with one example, no gap"] = scores.z.copy(data=np.zeros(scores.z.shape, bool)) | (
-        scores.n_examples == 1
-    )
+    reasons["with one example, no gap"] = (scores.n_examples == 1).broadcast_like(scores.z)
     verdict = comparison.verdict(scores, columns=("quality", "n_examples"), reasons=reasons)
-    return f"P = {interaction}, gap between the rules: {verdict}"
+    return f"P = {P}, gap between the rules: {verdict}"
 
 
 def _at_example(axes, found, settings: Settings) -> str:

@@ -18,6 +18,9 @@ PYTHON_FILES = sorted(
     for part in ("hopfield_sim", "analysis", "experiments")
     for path in (ROOT / part).rglob("*.py")
 )
+# What several experiments share is no command.
+SHARED = {"__init__", "options", "from_examples"}
+EXPERIMENTS = {path.stem for path in (ROOT / "experiments").glob("*.py")} - SHARED
 
 
 def run(*command, **options):
@@ -149,8 +152,7 @@ def test_readme_lines_of_theory_run():
 def test_readme_names_what_exists():
     for command in re.findall(r"python -m (experiments\.\w+)", README):
         assert (ROOT / (command.replace(".", "/") + ".py")).exists(), command
-    experiments = {p.stem for p in (ROOT / "experiments").glob("*.py")} - {"__init__", "options"}
-    assert experiments == set(re.findall(r"`python -m experiments\.(\w+)`", README))
+    assert EXPERIMENTS == set(re.findall(r"`python -m experiments\.(\w+)`", README))
     for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
         assert (ROOT / picture).exists(), picture
 
@@ -165,20 +167,7 @@ def test_tour_runs(capsys):
     assert "projection rule" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "retrieval",
-        "digits",
-        "benchmark",
-        "predictions",
-        "transient",
-        "diluted",
-        "capacity",
-        "hysteresis",
-        "tempering",
-    ],
-)
+@pytest.mark.parametrize("name", sorted(EXPERIMENTS - {"tour"}))
 def test_help_tells_what_is_done(name):
     done = run(sys.executable, "-m", f"experiments.{name}", "--help")
     assert done.returncode == 0, done.stderr
