@@ -40,7 +40,7 @@ class Settings(Options):
     store: Path = Path("results/images")
     """Folder of one Zarr store for each set of images. Found again, they are resumed, and extended
     by other grid values or more realisations; made with other settings, refused."""
-    figure: Path = Path("figures/images.png")
+    figure: Path = Path("results/images.png")
     results: Path = Path("results/images.nc")
     """NetCDF file of what table and figure show: written when all is computed."""
     redraw: bool = False
