@@ -51,7 +51,8 @@ def growth(scores: xr.Dataset) -> xr.Dataset:
     the two noises around; jackknife over the realisations.
 
     scores: what `update_scores` returned. Returns over (interaction, exponent): `slope`,
-    `slope_error`, `limit` = (P-1-b)/2; and `log_noise`, `log_error` over n_neurons too.
+    `slope_error`, `slope_finite` of the formula of these finite networks, `limit` = (P-1-b)/2; and
+    `log_noise`, `log_error` over n_neurons too.
     """
     squares = scores.scaled_noise.values**2
     wanted = 1 / (2 * erfinv(_HALF) ** 2)
@@ -80,11 +81,15 @@ def growth(scores: xr.Dataset) -> xr.Dataset:
     x = np.log(found.n_neurons)
     away = x - (weight * x).sum("n_neurons") / total
     spread = (weight * away**2).sum("n_neurons")
+
+    def slope(y: xr.DataArray) -> xr.DataArray:
+        """Of a line through y(N) with these weights."""
+        return (weight * away * y.fillna(0)).sum("n_neurons") / spread
+
+    finite = log_noise(scores["predicted"].fillna(0))
     labels = {
-        "slope": (
-            (weight * away * found.estimate.fillna(0)).sum("n_neurons") / spread,
-            "exponent of the noise at which m1 = 1/2",
-        ),
+        "slope": (slope(found.estimate), "exponent of the noise at which m1 = 1/2"),
+        "slope_finite": (slope(finite), "the same of the formula of finite networks"),
         "slope_error": (spread**-0.5, "its standard error"),
         "limit": (power.where(total.notnull()), "exponent in theory"),
         "log_noise": (found.estimate, "ln of the noise at which m1 = 1/2"),
@@ -103,7 +108,7 @@ def growth_table(scores: xr.Dataset) -> str:
     found = growth(scores)
     lines = ["noise omega at which one update leaves m1 = 1/2, K ~ N^b patterns:"]
     lines.append("P  b  omega at the sizes " + " ".join(f"{n:>9d}" for n in found.n_neurons.values))
-    lines[-1] += "   exponent         (P-1-b)/2"
+    lines[-1] += "   exponent         finite N  N -> inf"
     for P in found.interaction.values:
         for b in found.exponent.values:
             at = found.sel(interaction=P, exponent=b)
@@ -112,7 +117,8 @@ def growth_table(scores: xr.Dataset) -> str:
             noises = " ".join(f"{float(np.exp(v)):9.3g}" for v in at.log_noise)
             lines.append(
                 f"{P}  {b}                       {noises}   {float(at.slope):.4f} ± "
-                f"{float(at.slope_error):.4f}  {float(at.limit):.1f}"
+                f"{float(at.slope_error):.4f}  {float(at.slope_finite):.4f}    "
+                f"{float(at.limit):.1f}"
             )
     return "\n".join(lines)
 

@@ -152,10 +152,12 @@ def test_growth_of_a_known_law():
             "scaled_noise": scaled,
         },
     ).rename(r="realisation")
+    scores["predicted"] = scores.found.isel(realisation=0)
     found = ultra_detection.growth(scores).sel(interaction=4, exponent=1)
     wanted = np.sqrt((2.1981093 - shift) / 0.2) * sizes  # 1/(2 erfinv(1/2)^2)
     np.testing.assert_allclose(np.exp(found.log_noise), wanted, rtol=1e-5)
     assert float(found.limit) == 1
+    assert float(found.slope_finite) == pytest.approx(float(found.slope), abs=1e-4)
     assert float(found.slope) == pytest.approx(1, abs=0.03) and float(found.slope) > 1
     assert "4  1" in ultra_detection.growth_table(scores)
 
