@@ -27,7 +27,8 @@ def figure(found: dict, results: dict, quality: float, temperature: float, overl
     field; the overlap of dense networks with the hierarchical state they start from. Below: the
     amplitudes against the number of examples; the number of recalled archetypes over d and the
     number of examples, with the thresholds; the number of examples that are needed, from
-    simulations and theory. Error bars are one standard error over the realisations.
+    simulations and theory. Amplitudes are extrapolated from two sizes, the others those of the
+    larger. Error bars are one standard error over the realisations.
     """
     whole = Figure(figsize=(15.5, 9.6), layout="constrained")
     panels = whole.subplots(2, 3)
@@ -108,7 +109,7 @@ def _diagram(axes, found) -> None:
     tail = np.linspace(2 / 3 + 1e-3, 0.985, 20)
     lines.append(
         (
-            "equal overlaps above",
+            "equal overlaps stable above",
             tail,
             multitasking.symmetric_temperature(n, tail).temperature.values,
         )
@@ -182,6 +183,7 @@ def _dense(axes, found) -> None:
         axes.axvline(end, color=_COLOURS[k], ls=_DASHES[k], lw=1.3)
         states = multitasking.learned(n, fine, 0.0, 1.0, 1, int(p)).squeeze()
         axes.plot(fine, states.hierarchy, color=_COLOURS[k], ls=_DASHES[k], lw=1.3)
+    axes.plot([], [], color="0.4", lw=1.3, label="mean field, same start")
     axes.set(
         xlabel=r"dilution $d$",
         ylabel="overlap with the hierarchical state",

@@ -12,8 +12,11 @@ are thermal means of |m_k|: small ones may change sign.
 Drawn: each with the mean-field theory, which is exact for N -> infinity, and its lines: melting of
 the levels, coexistence, ends of the hierarchical and the parallel state; the dilution up to which
 dense networks are hierarchical; the number of examples from which on archetypes are learned, and
-that below which all are recalled alike. Printed: tables of the learning thresholds, and verdicts of
-each part on the values extrapolated from two sizes, m = (N' m(N') - N m(N))/(N' - N).
+that below which all are recalled alike. Printed: the thresholds of learning at the larger size, the
+dilutions that dense networks leave the hierarchical state at, what a teacher changes, and verdicts
+on the amplitudes extrapolated from two sizes, m = (N' m(N') - N m(N))/(N' - N). Left out of them
+are soft states (a curvature of the free energy below 0.1 of that of free spins: next to the end of
+a state or where overlaps become equal) and amplitudes below 10/sqrt(N).
 """
 
 from __future__ import annotations
@@ -67,12 +70,12 @@ class Settings(Options):
         *(0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9),
     )
     learning_neurons: tuple[int, int] = (5_000, 20_000)
-    learning_dilution: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.75)
+    learning_dilution: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
     untaught_dilution: tuple[float, ...] = (0.3, 0.5)
     """Those of learning_dilution at which there is also a network without a teacher."""
     quality: float = 0.5
     """Quality r of the examples."""
-    n_examples: tuple[int, ...] = (3, 5, 9, 15, 25, 45, 75, 151)
+    n_examples: tuple[int, ...] = (3, 5, 9, 15, 25, 45, 75)
     """Numbers M of examples; odd ones: of an even number some contradict one another."""
     learning_temperature: float = 0.02
     overlap: float = 0.9
