@@ -53,6 +53,8 @@ def extrapolated(values: xr.DataArray) -> xr.DataArray:
 def predicted(found: xr.Dataset) -> xr.Dataset:
     """Theory on the cells of `found`: m, loss, and the largest load alpha_M, at T and T / HOTTEST.
 
+    `on_example`: whether single examples hold the network (bool, see `_held_by_examples`).
+
     loss = 1 - (example_overlap)^P for both rules: in the state of the archetype all examples have
     the same overlap, that of their average. NaN where there is no such state.
     """
@@ -69,6 +71,7 @@ def predicted(found: xr.Dataset) -> xr.Dataset:
             "loss": 1 - state.example_overlap ** grid["interaction"],
             "alpha_M": examples.spinodal_load(*load, **words).alpha,
             "alpha_M_hotter": examples.spinodal_load(*hotter, **words).alpha,
+            "on_example": _held_by_examples(str(rule), grid),
         }
         values["alpha_M_hotter"] = values["alpha_M_hotter"].assign_coords(
             temperature=values["alpha_M"].temperature
@@ -78,6 +81,18 @@ def predicted(found: xr.Dataset) -> xr.Dataset:
     if "rule" in found.dims:
         return xr.concat(each, found.rule)
     return each[0]
+
+
+def _held_by_examples(rule: str, grid: dict[str, xr.DataArray]) -> xr.DataArray:
+    """Whether states on one of several examples are stable at T = 0, for the grid of `predicted`.
+
+    Networks leave even the archetype for them. Only the unsupervised rule with P >= 3 has them.
+    """
+    grid = {name: grid[name] for name in ("alpha", "quality", "n_examples", "interaction")}
+    several = grid["n_examples"] > 1
+    if rule == "supervised" or int(grid["interaction"]) == 2:
+        return several & False
+    return several & (examples.example_state(*grid.values()).retained > 0)
 
 
 def left_out(found: xr.Dataset, theory: xr.Dataset, n_replicas: int) -> dict[str, xr.DataArray]:
@@ -94,6 +109,7 @@ def left_out(found: xr.Dataset, theory: xr.Dataset, n_replicas: int) -> dict[str
     n_archetypes = found.alpha * smaller ** (P - 1.0)
     masks = {
         "without a retrieval state in theory": theory.m.isnull(),
+        "where states on one example are stable": theory.on_example,
         f"beyond {margin} of the spinodal load": found.alpha > margin * theory.alpha_M,
         f"beyond {HOTTEST} of the spinodal temperature": ~(found.alpha <= theory.alpha_M_hotter),
         f"with fewer than {FEWEST_ARCHETYPES} archetypes": n_archetypes < FEWEST_ARCHETYPES - 0.5,
