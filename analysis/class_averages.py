@@ -13,7 +13,9 @@ limit of a network of few classes and many neurons (P-body, supervised), every c
 as classes resemble each other; solved by iteration from s = a^mu. Expectations are over the draws,
 pixel by pixel: the own class hypergeometric, the sum of the others Gaussian. Left out is that the
 pixels of one image belong together, by which overlaps differ from draw to draw; M -> infinity does
-away with that, and so do shuffled pixels. Derived here; checked by simulating shuffled images.
+away with that, and so do shuffled pixels. Where a state is about to be lost, a network keeps it in
+some draws and loses it in others, and theory, which has no draws, does the one or the other: such
+classes are found by `favour`. Derived here; checked by simulating shuffled images.
 """
 
 from __future__ import annotations

@@ -16,17 +16,17 @@ from hopfield_sim import statistics
 from hopfield_sim.theory import dense, dense_1rsb
 
 _BLACK, _BLUE, _RED = "black", "#0072b2", "#d55e00"
-_SPINODAL, _SPINODAL_1RSB = "spinodal of retrieval, RS", "spinodal of retrieval, 1RSB"
-_TRANSITION = "retrieval is the equilibrium below"
-_AT = "replica symmetry breaks below (AT)"
-_NISHIMORI = r"Nishimori line $T = \hat\alpha$, to its nose"
+SPINODAL, SPINODAL_1RSB = "spinodal of retrieval, RS", "spinodal of retrieval, 1RSB"
+TRANSITION = "retrieval is the equilibrium below"
+AT = "replica symmetry breaks below (AT)"
+NISHIMORI = r"Nishimori line $T = \hat\alpha$, to its nose"
 # each line has a dash of its own, and survives greyscale
 _LOOKS = {
-    _SPINODAL: (_BLACK, "solid"),
-    _SPINODAL_1RSB: (_RED, (0, (6, 1.5))),
-    _TRANSITION: (_BLACK, (0, (3, 2))),
-    _AT: (_BLACK, (0, (3, 1, 1, 1))),
-    _NISHIMORI: (_BLUE, (0, (1, 1.5))),
+    SPINODAL: (_BLACK, "solid"),
+    SPINODAL_1RSB: (_RED, (0, (6, 1.5))),
+    TRANSITION: (_BLACK, (0, (3, 2))),
+    AT: (_BLACK, (0, (3, 1, 1, 1))),
+    NISHIMORI: (_BLUE, (0, (1, 1.5))),
 }
 _SLICES = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7f7f7f")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -80,13 +80,13 @@ def ends(interaction: int, found: xr.Dataset, normalisation: str = "distinct") -
 
 
 def limit(found: xr.Dataset) -> xr.Dataset:
-    """y(N) = y(infinity) + slope / N: y(infinity) of each realisation, (alpha, realisation, T).
+    """y(N) = y(infinity) + slope / N: y(infinity) of each realisation, (alpha, T, realisation).
 
     Least squares with weights N, for the variance over sets of patterns goes as 1/N. With two sizes
     it is (N' y' - N y) / (N' - N). Realisations of different sizes are independent; that they are
     paired by number changes neither the mean nor the expected error bar.
 
-    found: `overlap` and `replica_overlap` (n_neurons, alpha, realisation, temperature). Returns
+    found: `overlap` and `replica_overlap` (n_neurons, alpha, temperature, realisation). Returns
     the same without n_neurons; NaN where a size has none.
     """
     weight = found.n_neurons / found.n_neurons.sum()
@@ -111,7 +111,7 @@ def lines(interaction: int, normalisation: str = "distinct") -> dict[str, tuple]
     T = warmest * np.linspace(0, 1, 101)[:-1]
     nose = dense.spinodal_maximum(interaction, normalisation)
     top = nose.reduced_load.item()
-    cold = np.linspace(0, 0.98 * nose.temperature.item(), 15)  # nearly vertical: few points do
+    cold = np.linspace(0, 0.98 * nose.temperature.item(), 8)  # nearly vertical: few points do
     rs = dense.spinodal_load(interaction, T, normalisation).reduced_load.values
     one = dense_1rsb.spinodal_load(interaction, cold, normalisation).reduced_load.values
     end = dense.at_line_end(interaction, normalisation)
@@ -119,21 +119,21 @@ def lines(interaction: int, normalisation: str = "distinct") -> dict[str, tuple]
     alpha = dense.load(interaction, load, normalisation).values
     at = dense.at_temperature(interaction, alpha, normalisation).temperature.values
     found = {
-        _SPINODAL: (np.append(rs, 0), np.append(T, warmest)),
-        _SPINODAL_1RSB: (
+        SPINODAL: (np.append(rs, 0), np.append(T, warmest)),
+        SPINODAL_1RSB: (
             np.append(one, end.reduced_load.item()),
             np.append(cold, end.temperature.item()),
         ),
-        _AT: (load, at),
+        AT: (load, at),
     }
     if normalisation == "distinct":
-        broken = dense_1rsb.transition_load(interaction, T).reduced_load.values
-        symmetric = dense.transition_load(interaction, T).reduced_load.values
+        broken = dense_1rsb.transition_load(interaction, T[::2]).reduced_load.values
+        symmetric = dense.transition_load(interaction, T[::2]).reduced_load.values
         transition = np.where(np.isnan(broken), symmetric, broken)
         there = ~np.isnan(transition)
         highest = limits.transition_temperature.item()
-        found[_TRANSITION] = (np.append(transition[there], 0), np.append(T[there], highest))
-        found[_NISHIMORI] = (np.array([0, top]), np.array([0, top]))
+        found[TRANSITION] = (np.append(transition[there], 0), np.append(T[::2][there], highest))
+        found[NISHIMORI] = (np.array([0, top]), np.array([0, top]))
     return found
 
 
@@ -142,14 +142,13 @@ def diagram(
 ) -> Figure:
     """The phase diagram of P-body networks, a row for each P: simulation and replica theory.
 
-    found: "P3_map" -> what `reduced` returned, "P3_slices" -> (n_neurons, alpha, realisation,
-    temperature) as simulated, and so on for each P. Left: the map of the mean overlap with the
+    found: "P3_map" -> what `reduced` returned, "P3_slices" -> (n_neurons, alpha, temperature,
+    realisation) as simulated, and so on for each P. Left: the map of the mean overlap with the
     stored pattern. Where some replicas left, the colour is that of the others and a dot grows with
-    the fraction that left; where all left it is theirs, and hatched; hatched otherwise
-    is what had not equilibrated. Right: slices with error bars
-    (one standard error of the mean over the realisations), open for the smallest size, filled for
-    the largest, faint where some left; theory with one step of breaking where it is broken, thin
-    without it.
+    the fraction that left; where all left it is theirs, and hatched; hatched otherwise is what had
+    not equilibrated. Right: slices with error bars (one standard error of the mean over the
+    realisations), open for the smallest size, filled for the largest, faint where some left; theory
+    with one step of breaking where replica symmetry breaks, thin without it.
     """
     orders = sorted({int(name[1 : name.index("_")]) for name in found})
     figure = Figure(figsize=(11, 4.9 * len(orders) + 0.3), layout="constrained")
@@ -200,8 +199,8 @@ def _map(axes, interaction: int, found: xr.Dataset, normalisation: str, n_replic
     axes.scatter(column[some], row[some], s=_DOT * share[some], zorder=3, **look)
     label = "some replicas left (area: fraction)"
     handles[label] = axes.scatter([], [], s=_DOT, label=label, **look)
-    if _NISHIMORI in curves:
-        top = curves[_NISHIMORI][0][-1]
+    if NISHIMORI in curves:
+        top = curves[NISHIMORI][0][-1]
         axes.plot(top, top, "*", color=_BLUE, ms=11, mec="white", zorder=4)
     factor = r"(P-1)!" if normalisation == "distinct" else r"(2P-3)!!"
     size = int(found.n_neurons)
@@ -217,7 +216,7 @@ def _map(axes, interaction: int, found: xr.Dataset, normalisation: str, n_replic
 
 def _slices(axes, interaction: int, found: xr.Dataset, normalisation: str) -> None:
     temperature = found.temperature.values
-    fine = xr.DataArray(np.linspace(temperature.min() / 2, temperature.max(), 300), dims="T")
+    fine = xr.DataArray(np.linspace(temperature.min() / 2, temperature.max(), 150), dims="T")
     smallest, largest = found.n_neurons.values[[0, -1]]
     for k, alpha in enumerate(found.alpha.values):
         colour, marker = _SLICES[k % len(_SLICES)], _MARKERS[k % len(_MARKERS)]
@@ -252,6 +251,7 @@ def _slices(axes, interaction: int, found: xr.Dataset, normalisation: str) -> No
         xlabel=r"temperature $T$ (units of $J$)",
         ylabel="overlap $m$",
         title=f"$P = {interaction}$: replicas that stayed (faint: some left)",
+        ylim=(0.25, 1.03),  # below half of what is possible none stayed: room for the legend
     )
-    axes.legend(fontsize=7.5, loc="lower left")
+    axes.legend(fontsize=7.5, loc="lower left", ncols=2)
     axes.grid(alpha=0.25)

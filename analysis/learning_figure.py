@@ -165,8 +165,9 @@ def losses(axes, found: xr.Dataset, quality: float, numbers) -> None:
         state = examples.retrieval(alpha, T, quality, M, P, **words).squeeze()
         line = {"color": COLOURS[k], "ls": DASHES[k], "lw": 1.5}
         axes.plot(state.m, 1 - state.example_overlap**P, label=f"$M = {M}$", **line)
-        low = np.nanmin(state.m, initial=low)
-    low = min(low, float(np.nanmin(one.sel(n_examples=list(numbers)).overlap, initial=1)))
+        low = np.fmin.reduce(state.m.values, initial=low)  # NaN: no such state
+    reached = one.sel(n_examples=list(numbers)).overlap.values
+    low = float(np.fmin.reduce(reached, axis=None, initial=low))
     ceiling = 1 - (quality * low) ** P
     axes.set(xlim=(low - 0.03, 1.02), ylim=(None, ceiling + 0.02), xlabel="overlap $m$")
     axes.set_ylabel(rf"loss $\mathcal{{L}}$, $r = {quality:g}$")

@@ -62,10 +62,11 @@ def from_start(n_patterns: int, dilution, temperature, start: str) -> xr.Dataset
     """The states that the mean field reaches from one of the two starts, on the grid (d, T)."""
     if start == "hierarchical":
         return multitasking.retrieval(n_patterns, dilution, temperature)
-    each = []
-    for d in np.atleast_1d(dilution):
-        begin = multitasking.majority(n_patterns, float(d)).m.values
-        each.append(multitasking.condensed(begin, [float(d)], temperature))
+    overlaps = multitasking.majority(n_patterns, dilution).m
+    each = [
+        multitasking.condensed(begin.values, [float(begin.dilution)], temperature)
+        for begin in overlaps.transpose("dilution", "pattern")
+    ]
     return xr.concat(each, dim="dilution")
 
 
@@ -142,6 +143,24 @@ def beyond(result: Result) -> list[str]:
     return lines
 
 
+def ends(found: xr.Dataset) -> list[str]:
+    """Up to which dilution dense networks stay in the hierarchical state, a line for each order."""
+    n, size = found.sizes["pattern"], int(found.n_neurons[-1])
+    stays = found.hierarchy.isel(n_neurons=-1) > 1 - 1e-9
+    lines = []
+    for p in found.interaction.values:
+        share = stays.sel(interaction=p).mean("realisation")
+        all_stay = found.dilution.values[(share == 1).values]
+        all_leave = found.dilution.values[(share == 0).values]
+        end = float(multitasking.hierarchical_dilution(n, int(p)).dilution)
+        lines.append(
+            f"p = {p}, N = {size}, T = 0: all networks stay hierarchical up to d = "
+            f"{max(all_stay, default=np.nan):g}, all leave from "
+            f"{min(all_leave, default=np.nan):g}; theory {end:.4f}"
+        )
+    return lines
+
+
 def teacher(found: xr.Dataset) -> str:
     """Whether a teacher changes the amplitudes, in networks of the same archetypes and examples."""
     m = infinite(found.amplitude)
@@ -179,11 +198,12 @@ def crossing(hierarchy: xr.DataArray, overlap: float) -> xr.DataArray:
 
 
 def learned_at(found: xr.Dataset, quality: float, temperature: float, overlap: float) -> xr.Dataset:
-    """ln M_c of the simulation and of theory, by the same interpolation: `comparison.z_scores`."""
+    """ln M_c of the simulation (larger size) and of theory, by the same interpolation, as from
+    `comparison.z_scores`."""
     n, d, M = found.sizes["pattern"], found.dilution.values, found.n_examples.values
     theory = multitasking.learned(n, d, temperature, quality, M).hierarchy
     theory = theory.drop_vars(["temperature", "quality", "interaction", "branch"])
-    simulated = crossing(infinite(found.hierarchy), overlap)
+    simulated = crossing(found.hierarchy.isel(n_neurons=-1, drop=True), overlap)
     simulated.attrs = {"long_name": "ln M from which on the archetypes are learned", "units": "1"}
     return comparison.z_scores(simulated, crossing(theory, overlap))
 

@@ -27,7 +27,8 @@ def figure(found: dict, results: dict, quality: float, temperature: float, overl
     field; the overlap of dense networks with the hierarchical state they start from. Below: the
     amplitudes against the number of examples; the number of recalled archetypes over d and the
     number of examples, with the thresholds; the number of examples that are needed, from
-    simulations and theory. Error bars are one standard error over the realisations.
+    simulations and theory. Amplitudes are extrapolated from two sizes, the others those of the
+    larger. Error bars are one standard error over the realisations.
     """
     whole = Figure(figsize=(15.5, 9.6), layout="constrained")
     panels = whole.subplots(2, 3)
@@ -35,10 +36,13 @@ def figure(found: dict, results: dict, quality: float, temperature: float, overl
     _diagram(panels[0, 1], found["map"])
     _dense(panels[0, 2], found["dense"])
     _learning(panels[1, 0], found["learning"], results["learning"], quality, temperature)
-    _examples_diagram(panels[1, 1], found["learning"], quality, overlap, temperature)
-    _thresholds(panels[1, 2], found["learning"], quality, overlap, temperature)
+    lines = _threshold_lines(found["learning"], overlap, temperature)
+    _examples_diagram(panels[1, 1], found["learning"], quality, lines)
+    _thresholds(panels[1, 2], found["learning"], quality, overlap, temperature, lines)
     for label, axes in zip("abcdef", panels.flat, strict=True):
-        axes.set_title(f"({label}) {axes.get_title()}", fontsize=10, loc="left")
+        text = axes.get_title()
+        axes.set_title("")
+        axes.set_title(f"({label}) {text}", fontsize=9.5, loc="left")
     return whole
 
 
@@ -105,7 +109,7 @@ def _diagram(axes, found) -> None:
     tail = np.linspace(2 / 3 + 1e-3, 0.985, 20)
     lines.append(
         (
-            "equal overlaps above",
+            "equal overlaps stable above",
             tail,
             multitasking.symmetric_temperature(n, tail).temperature.values,
         )
@@ -179,6 +183,7 @@ def _dense(axes, found) -> None:
         axes.axvline(end, color=_COLOURS[k], ls=_DASHES[k], lw=1.3)
         states = multitasking.learned(n, fine, 0.0, 1.0, 1, int(p)).squeeze()
         axes.plot(fine, states.hierarchy, color=_COLOURS[k], ls=_DASHES[k], lw=1.3)
+    axes.plot([], [], color="0.4", lw=1.3, label="mean field, same start")
     axes.set(
         xlabel=r"dilution $d$",
         ylabel="overlap with the hierarchical state",
@@ -188,7 +193,7 @@ def _dense(axes, found) -> None:
 
 
 def _learning(axes, found, result, quality, temperature) -> None:
-    """Amplitudes against M at the middle one of the dilutions without a teacher."""
+    """Amplitudes against M at the largest dilution without a teacher."""
     n = found.sizes["pattern"]
     there = (
         found.amplitude.sel(rule="unsupervised")
@@ -196,7 +201,7 @@ def _learning(axes, found, result, quality, temperature) -> None:
         .any(("n_neurons", "n_examples", "realisation", "pattern"))
     )
     d = found.dilution.values[there.values]
-    d = float(d[d.size // 2])
+    d = float(d[-1])
     most = int(found.n_examples[-1])
     M = np.unique(2 * np.rint(np.geomspace(1.5, most, 26) / 2 - 0.5).astype(int) + 1)
     theory = multitasking.learned(n, d, temperature, quality, M).m.squeeze()
@@ -219,17 +224,17 @@ def _learning(axes, found, result, quality, temperature) -> None:
         xlabel=r"examples $M$ of each archetype",
         ylabel=r"amplitudes $|m_k|$",
         ylim=(0, None),
-        title=rf"learning: $d = {d:g}$, $r = {quality:g}$, $T = {temperature:g}$; dots: $M \to \infty$",
+        title=rf"learning, $d = {d:g}$, $r = {quality:g}$, $T = {temperature:g}$; dotted: all",
     )
     axes.legend(fontsize=8, ncols=n, loc="upper left")
 
 
-def _examples_diagram(axes, found, quality, overlap, temperature) -> None:
+def _examples_diagram(axes, found, quality, lines) -> None:
     amplitude = found.amplitude.sel(rule="supervised").isel(n_neurons=-1).mean("realisation")
     n, size = found.sizes["pattern"], int(found.n_neurons[-1])
     _map(axes, amplitude, size, "n_examples")
     factor = (1 - quality**2) / quality**2
-    for name, d, rho, dash in _threshold_lines(n, found, overlap, temperature):
+    for name, d, rho, dash in lines:
         with np.errstate(divide="ignore"):
             axes.plot(
                 d, factor / rho, color="black", ls=dash, lw=1.5, label=name, path_effects=_HALO
@@ -244,29 +249,25 @@ def _examples_diagram(axes, found, quality, overlap, temperature) -> None:
     axes.legend(fontsize=7, loc="upper left")
 
 
-def _threshold_lines(n, found, overlap, temperature):
+def _threshold_lines(found, overlap, temperature):
+    """Name, d, rho and dashes of the two thresholds over the simulated range."""
+    n = found.sizes["pattern"]
     low, high = (float(found.dilution[k]) for k in (0, -1))
-    d = np.linspace(max(low - 0.05, 0.01), high + 0.05, 40)
-    equal = multitasking.equal_entropy(n, d, temperature).dataset_entropy.squeeze().values
-    end = float(multitasking.hierarchical_dilution(n).dilution) if n > 2 else high + 0.05
-    inner = np.linspace(d[0], end - 0.002, 40)
-    asked = multitasking.tolerated_entropy(n, inner, temperature, overlap)
+    d = np.linspace(max(low - 0.05, 0.02), min(high + 0.05, 0.95), 30)
+    equal = multitasking.equal_entropy(n, d, temperature)
+    asked = multitasking.tolerated_entropy(n, d, temperature, overlap)
+    dashed = (0, (5, 2))
     return (
-        ("below: all recalled alike", d, equal, "solid"),
-        (
-            f"above: hierarchy > {overlap:g}",
-            inner,
-            asked.dataset_entropy.squeeze().values,
-            (0, (5, 2)),
-        ),
+        ("below: all recalled alike", d, equal.dataset_entropy.squeeze().values, "solid"),
+        (f"hierarchy {overlap:g}", d, asked.dataset_entropy.squeeze().values, dashed),
     )
 
 
-def _thresholds(axes, found, quality, overlap, temperature) -> None:
+def _thresholds(axes, found, quality, overlap, temperature, lines) -> None:
     scores = numbers.learned_at(found, quality, temperature, overlap)
     n = found.sizes["pattern"]
     factor = (1 - quality**2) / quality**2
-    _, (name, d, rho, _) = _threshold_lines(n, found, overlap, temperature)
+    _, (_, d, rho, _) = lines
     axes.plot(d, factor / rho, color="black", lw=1.4, label="many examples, mean field")
     step = multitasking.one_step_examples(n, d, quality, (1 - overlap) / 2).n_examples.squeeze()
     axes.plot(d, step, color="#7f7f7f", ls=(0, (5, 2)), lw=1.4, label="one update, worst neurons")

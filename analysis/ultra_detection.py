@@ -51,7 +51,8 @@ def growth(scores: xr.Dataset) -> xr.Dataset:
     the two noises around; jackknife over the realisations.
 
     scores: what `update_scores` returned. Returns over (interaction, exponent): `slope`,
-    `slope_error`, `limit` = (P-1-b)/2; and `log_noise`, `log_error` over n_neurons too.
+    `slope_error`, `slope_finite` of the formula of these finite networks, `limit` = (P-1-b)/2; and
+    `log_noise`, `log_error` over n_neurons too.
     """
     squares = scores.scaled_noise.values**2
     wanted = 1 / (2 * erfinv(_HALF) ** 2)
@@ -80,11 +81,15 @@ def growth(scores: xr.Dataset) -> xr.Dataset:
     x = np.log(found.n_neurons)
     away = x - (weight * x).sum("n_neurons") / total
     spread = (weight * away**2).sum("n_neurons")
+
+    def slope(y: xr.DataArray) -> xr.DataArray:
+        """Of a line through y(N) with these weights."""
+        return (weight * away * y.fillna(0)).sum("n_neurons") / spread
+
+    finite = log_noise(scores["predicted"].fillna(0))
     labels = {
-        "slope": (
-            (weight * away * found.estimate.fillna(0)).sum("n_neurons") / spread,
-            "exponent of the noise at which m1 = 1/2",
-        ),
+        "slope": (slope(found.estimate), "exponent of the noise at which m1 = 1/2"),
+        "slope_finite": (slope(finite), "the same of the formula of finite networks"),
         "slope_error": (spread**-0.5, "its standard error"),
         "limit": (power.where(total.notnull()), "exponent in theory"),
         "log_noise": (found.estimate, "ln of the noise at which m1 = 1/2"),
@@ -103,7 +108,7 @@ def growth_table(scores: xr.Dataset) -> str:
     found = growth(scores)
     lines = ["noise omega at which one update leaves m1 = 1/2, K ~ N^b patterns:"]
     lines.append("P  b  omega at the sizes " + " ".join(f"{n:>9d}" for n in found.n_neurons.values))
-    lines[-1] += "   exponent         (P-1-b)/2"
+    lines[-1] += "   exponent         finite N  N -> inf"
     for P in found.interaction.values:
         for b in found.exponent.values:
             at = found.sel(interaction=P, exponent=b)
@@ -112,7 +117,8 @@ def growth_table(scores: xr.Dataset) -> str:
             noises = " ".join(f"{float(np.exp(v)):9.3g}" for v in at.log_noise)
             lines.append(
                 f"{P}  {b}                       {noises}   {float(at.slope):.4f} ± "
-                f"{float(at.slope_error):.4f}  {float(at.limit):.1f}"
+                f"{float(at.slope_error):.4f}  {float(at.slope_finite):.4f}    "
+                f"{float(at.limit):.1f}"
             )
     return "\n".join(lines)
 
@@ -122,8 +128,8 @@ def thermal_scores(thermal: xr.Dataset, temperature: float) -> xr.Dataset:
 
     thermal: `overlap` and `replica_overlap` over (n_neurons, reduced_load, realisation).
     Returns for name in m, q: `name`, `name_error`, `name_rs` and over (reduced_load) the limit
-    N -> infinity of the difference, `name_limit`, `name_limit_error`, `name_chi2`; and the counts
-    of networks with a replica that left the pattern, `n_left`, and the mean `drift` with its error.
+    N -> infinity of the difference, `name_limit`, `name_limit_error`, `name_chi2`; and `n_left`,
+    the number of replicas that left the pattern, and the mean `drift` of the others with its error.
     """
     load = thermal.reduced_load
     theory = dense.retrieval(3, load.values / 2, temperature)
@@ -142,8 +148,7 @@ def thermal_scores(thermal: xr.Dataset, temperature: float) -> xr.Dataset:
             f"{name}_slope": line.slope,
             f"{name}_chi2": line.chi2,
         }
-    # a state that is no longer the retrieval state has less than half of its overlap
-    out["n_left"] = (thermal.lowest < out["m_rs"] / 2).sum("realisation")
+    out["n_left"] = thermal.n_left.sum("realisation")
     drift = statistics.disorder(thermal["drift"])
     out["drift"], out["drift_error"] = drift["mean"], drift["error"]
     found = xr.Dataset(out).assign_attrs(
@@ -171,8 +176,12 @@ def thermal_table(scores: xr.Dataset) -> str:
         lines.append(
             f"  A = {load:g}: m = {sizes} at N = {', '.join(map(str, scores.n_neurons.values))}; "
             f"m_RS = {float(at.m_rs):.4f}; N -> infinity: {limits}; "
-            f"{int(at.n_left.sum())} networks left, largest drift "
-            f"{float(np.abs(at.drift).max()):.4f}"
+            f"{int(at.n_left.sum())} replicas left, drift "
+            + ", ".join(
+                f"{float(at['drift'].sel(n_neurons=n)):+.4f} ± "
+                f"{float(at.drift_error.sel(n_neurons=n)):.4f}"
+                for n in scores.n_neurons.values
+            )
         )
     return "\n".join(lines)
 

@@ -41,6 +41,8 @@ class Study(Options):
     """Temperatures T of the curves in units of J, all for the loss."""
     shown: float = 0.2
     """That of the curves over M in the figure and in the table."""
+    map_realisations: int = 16
+    """Realisations of the maps, instead of `realisations`."""
     map_quality: float = 0.8
     """Quality r of the maps."""
     map_examples: int = 5
@@ -185,7 +187,6 @@ def sweeps(settings: Study, rule: str, rules: tuple[str, ...]) -> dict:
     from hopfield_sim import Sweep
 
     found = {}
-    common = {"realisations": settings.realisations, "seed": settings.seed}
     known = {name: getattr(settings, name) for name in ("replicas", "warmup", "samples", "every")}
     for k, P in enumerate(settings.interaction):
         smaller = settings.n_neurons[k]
@@ -203,7 +204,8 @@ def sweeps(settings: Study, rule: str, rules: tuple[str, ...]) -> dict:
             lanes=("n_examples", "temperature"),
             title=f"Learning from examples, P = {P}: over their number",
             settings=known | {"interaction": P, "alpha": alpha},
-            **common,
+            realisations=settings.realisations,
+            seed=settings.seed,
         )
         numbers = {"quality": settings.map_quality, "n_examples": settings.map_examples}
         loads, temperatures = (
@@ -223,7 +225,8 @@ def sweeps(settings: Study, rule: str, rules: tuple[str, ...]) -> dict:
             lanes=("alpha", "temperature"),
             title=f"Learning from examples, P = {P}: over load and temperature",
             settings=known | {"interaction": P, "rule": rule} | numbers,
-            **common,
+            realisations=settings.map_realisations,
+            seed=settings.seed,
         )
     return found
 
@@ -273,8 +276,11 @@ def checked(settings: Study) -> None:
         raise ValueError("--map-loads, --map-temperatures: at least 2 of each are needed.")
     if settings.replicas < 2 or settings.replicas % 2:
         raise ValueError(f"--replicas {settings.replicas}: an even number >= 2 is needed.")
-    if settings.samples < 8 or settings.realisations < 2:
-        raise ValueError("--samples of at least 8 and --realisations of at least 2 are needed.")
+    if settings.samples < 8 or min(settings.realisations, settings.map_realisations) < 2:
+        raise ValueError(
+            "--samples of at least 8, --realisations and --map-realisations of at least 2 are "
+            "needed."
+        )
     device.resolve(settings.device)
 
 
@@ -317,7 +323,7 @@ def planned(settings: Study, each: dict) -> str:
         sweep.cell(seed=(settings.seed, 0), **middle)  # compiles
         begin = time.perf_counter()
         sweep.cell(seed=(settings.seed, 0), **middle)
-        cells = settings.realisations * int(np.prod([sizes[name] for name in sweep.outer[:-1]]))
+        cells = sweep.realisations * int(np.prod([sizes[name] for name in sweep.outer[:-1]]))
         seconds += cells * (time.perf_counter() - begin)
         n_cells += cells
         given = sweep.cell.keywords | middle
@@ -342,7 +348,10 @@ def studied(
     from analysis import comparison, learning, learning_figure
 
     curves, theory = (each[f"curves_{interaction}"].sel(rule=rule) for each in (found, theories))
-    scores, reasons = learning.compared(curves, theory), learning.left_out(curves, theory)
+    scores, reasons = (
+        learning.compared(curves, theory),
+        learning.left_out(curves, theory, settings.replicas),
+    )
     limits = learning.thresholds(curves, scores, settings.shown)
     print(f"P = {interaction}, {rule}, T = {settings.shown:g}, alpha = {float(curves.alpha):g}:")
     left = curves.n_left.sum(("realisation", "n_neurons"))
@@ -366,7 +375,7 @@ def studied(
     of_loss = learning.compared(curves, theory, "loss")
     verdicts += [("loss over M", comparison.verdict(of_loss, columns=columns, reasons=reasons))]
     theory = theories[f"map_{interaction}"]
-    reasons = learning.left_out(area, theory)
+    reasons = learning.left_out(area, theory, settings.replicas)
     for name, symbol in (("overlap", "m"), ("loss", "loss")):
         of_map = learning.compared(area, theory, name)
         verdict = comparison.verdict(of_map, reasons=reasons)
@@ -376,9 +385,10 @@ def studied(
 
 def title(rule: str, settings: Study) -> str:
     """What stands above a figure."""
+    n, of_map = settings.realisations, settings.map_realisations
     return (
-        f"{rule.capitalize()} learning from examples, {settings.realisations} sets of archetypes "
-        f"and examples, {settings.replicas} replicas; lines: replica-symmetric theory"
+        f"{rule.capitalize()} learning from examples, {n} sets of archetypes and examples "
+        f"({of_map} for the maps), {settings.replicas} replicas; lines: replica-symmetric theory"
     )
 
 

@@ -31,7 +31,7 @@ BINARISATIONS = ("median", "threshold", "shuffled")
 RULES = ("supervised", "unsupervised")
 _LONGEST = 1000  # sweeps; zero temperature in fixed order halts by itself, far earlier
 _PLACES = ("images", "results", "redraw")
-_TILT = 0.2  # of the own overlap: theory that jumps then may jump in some draws and not in others
+_TILT = 3  # share by which the own overlap is made larger or smaller, times sqrt(N)
 _DISTINCT = 4  # the largest P for which sums over examples are exact with distinct sites
 
 
@@ -40,7 +40,7 @@ class Settings(Options):
     store: Path = Path("results/images")
     """Folder of one Zarr store for each set of images. Found again, they are resumed, and extended
     by other grid values or more realisations; made with other settings, refused."""
-    figure: Path = Path("figures/images.png")
+    figure: Path = Path("results/images.png")
     results: Path = Path("results/images.nc")
     """NetCDF file of what table and figure show: written when all is computed."""
     redraw: bool = False
@@ -296,6 +296,7 @@ def _theory(loaded: dict, found):
             for each in values.values():
                 each[b] = each[first]
             continue
+        tilt = min(_TILT / lit.shape[1] ** 0.5, 0.9)
         for k, count in enumerate(numbers):
             majority[b, k] = class_averages.alone(lit, members, int(count))
             for p, order in enumerate(orders):
@@ -303,14 +304,14 @@ def _theory(loaded: dict, found):
                 m, weight = class_averages.together(*given)
                 tilted = [
                     class_averages.together(*given, (1 + by) ** (int(order) - 1))[0]
-                    for by in (-_TILT, _TILT)
+                    for by in (-tilt, tilt)
                 ]
                 values["predicted"][b, p, k], values["interference"][b, p, k] = m, weight
                 values["unsteadiness"][b, p, k] = np.abs(np.array(tilted) - m).max(axis=0)
     text = {
         "predicted": "Theory of the overlap with supervision, classes interfering",
         "interference": "Largest weight of another class in the field, that of the own class 1",
-        "unsteadiness": "Change of it if the overlap with the own class counts 20 % more or less",
+        "unsteadiness": "Change of it if the own overlap counts by 3/sqrt(N) more or less",
     }
     dims = (*AXES, "class")
     variables = {name: (dims, each, _label(text[name])) for name, each in values.items()}

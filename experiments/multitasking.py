@@ -1,8 +1,8 @@
-"""Multitasking networks: several diluted patterns recalled at once, stored or learned from examples.
+"""Multitasking networks: diluted patterns recalled at once, stored or learned from examples.
 
 Simulated: networks of N neurons with few patterns of entries -1, 0, 1, blank with probability d, in
 four parts. *amplitudes*: heat bath at low temperature from the hierarchical state (every neuron
-follows its first pattern that is not blank) and from the majority state, all overlaps m_k against d.
+follows its first pattern that is not blank) and from the majority state, all overlaps m_k over d.
 *map*: the same from the hierarchical state over (d, T). *dense*: the P-body networks of order 2, 3
 and 4 at T = 0 from the hierarchical state. *learning*: archetypes seen in M examples of quality r,
 whose blank entries stay blank, with a teacher at all d, without at some; m_k and the overlap with
@@ -12,8 +12,11 @@ are thermal means of |m_k|: small ones may change sign.
 Drawn: each with the mean-field theory, which is exact for N -> infinity, and its lines: melting of
 the levels, coexistence, ends of the hierarchical and the parallel state; the dilution up to which
 dense networks are hierarchical; the number of examples from which on archetypes are learned, and
-that below which all are recalled alike. Printed: tables of the learning thresholds, and verdicts of
-each part on the values extrapolated from two sizes, m = (N' m(N') - N m(N))/(N' - N).
+that below which all are recalled alike. Printed: the thresholds of learning at the larger size, the
+dilutions that dense networks leave the hierarchical state at, what a teacher changes, and verdicts
+on the amplitudes extrapolated from two sizes, m = (N' m(N') - N m(N))/(N' - N). Left out of them
+are soft states (a curvature of the free energy below 0.1 of that of free spins: next to the end of
+a state or where overlaps become equal) and amplitudes below 10/sqrt(N).
 """
 
 from __future__ import annotations
@@ -48,7 +51,7 @@ class Settings(Options):
     """Independent sets of patterns (and examples); the map has one."""
     n_patterns: int = 3
     """Patterns P, or archetypes."""
-    n_neurons: tuple[int, int] = (10_000, 40_000)
+    n_neurons: tuple[int, int] = (20_000, 80_000)
     """Two sizes N of the amplitudes; the smaller one is also that of the map."""
     dilution: tuple[float, ...] = (
         *(0.05, 0.12, 0.2, 0.3, 0.38, 0.46, 0.52, 0.56, 0.59, 0.64, 0.7, 0.76, 0.82, 0.88),
@@ -62,23 +65,25 @@ class Settings(Options):
     """Orders of the dense networks."""
     dense_patterns: int = 5
     """Patterns of the dense networks."""
-    dense_neurons: tuple[int, int] = (4_000, 16_000)
+    dense_neurons: tuple[int, int] = (8_000, 32_000)
     dense_dilution: tuple[float, ...] = (
-        *(0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9),
+        *(0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9),
     )
-    learning_neurons: tuple[int, int] = (4_000, 16_000)
-    learning_dilution: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.75)
-    untaught_dilution: tuple[float, ...] = (0.3, 0.5, 0.65)
+    learning_neurons: tuple[int, int] = (5_000, 20_000)
+    learning_dilution: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+    untaught_dilution: tuple[float, ...] = (0.3, 0.5)
     """Those of learning_dilution at which there is also a network without a teacher."""
     quality: float = 0.5
     """Quality r of the examples."""
-    n_examples: tuple[int, ...] = (3, 5, 9, 15, 25, 45, 75, 151)
+    n_examples: tuple[int, ...] = (3, 5, 9, 15, 25, 45, 75)
     """Numbers M of examples; odd ones: of an even number some contradict one another."""
     learning_temperature: float = 0.02
     overlap: float = 0.9
     """The overlap with the hierarchical state from which on the archetypes count as learned."""
-    warmup: int = 40
-    samples: int = 40
+    warmup: int = 30
+    """Sweeps before the first measurement."""
+    samples: int = 20
+    """Measurements, a sweep apart."""
 
 
 def starts(xi: np.ndarray, seed) -> dict[str, np.ndarray]:
@@ -146,7 +151,7 @@ def amplitudes_cell(settings: Settings, seed, n_neurons, dilution, start, temper
     begin = starts(xi, seed)
     model, rule = Hopfield(xi), Glauber(tuple(temperature))
     each = [measured(settings, model, xi, rule, begin[str(name)], seed) for name in start]
-    return xr.concat(each, dim=xr.Variable("start", start))
+    return xr.concat(each, dim=xr.Variable("start", np.asarray(start)))
 
 
 def dense_cell(settings: Settings, seed, interaction, n_neurons, dilution):
@@ -185,7 +190,7 @@ def learning_cell(settings: Settings, seed, rule, n_neurons, dilution, n_example
             model = unsupervised(examples.noisy(*given), settings.quality)
         begin = starts(xi, own)["hierarchical"]
         each.append(measured(settings, model, xi, noise, begin, own))
-    return xr.concat(each, dim=xr.Variable("n_examples", n_examples))
+    return xr.concat(each, dim=xr.Variable("n_examples", np.asarray(n_examples)))
 
 
 def sweeps(settings: Settings) -> dict:
@@ -279,7 +284,9 @@ def report(found: dict, settings: Settings) -> None:
     settings.figure.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(settings.figure, dpi=150)
     print(f"figure: {settings.figure}")
-    print(multitasking.teacher(found["learning"]))
+    for line in multitasking.ends(found["dense"]):
+        print(f"dense: {line}")
+    print(f"learning: {multitasking.teacher(found['learning'])}")
     for name, result in results.items():
         for line in multitasking.beyond(result):
             print(f"{name}: {line}")

@@ -40,6 +40,7 @@ RULE = "supervised"
 class Settings(from_examples.Study):
     store: Path = Path("results/supervised")
     figure: Path = Path("figures/supervised.png")
+    map_realisations: int = 32
 
 
 def main(settings: Settings) -> None:

@@ -24,6 +24,8 @@ import numpy as np
 from experiments.options import Options, computed, ended, plan, started, timed_cell
 
 _TENSOR_LANE, _PAIR_LANE, _FIELD_LANE = range(3)  # kinds of Gaussian draws, apart from patterns
+_LEFT_BELOW = 0.5  # overlap below which a replica has left the pattern; m of the state is above 0.9
+_LAST = 10  # samples at the end whose mean tells it: outside, a replica does not come back
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,31 +35,31 @@ class Settings(Options):
     figure: Path = Path("figures/ultra_detection.png")
     realisations: int = 16
     """Independent sets of patterns and noises of each point; the error bars come from them."""
-    n_neurons: tuple[int, ...] = (50, 100, 200, 400)
+    n_neurons: tuple[int, ...] = (60, 120, 240, 480)
     """Neurons N of part 1."""
     interaction: tuple[int, ...] = (3, 4)
     """Orders P of part 1."""
     exponent: tuple[int, ...] = (1, 2)
     """Exponents b < P of the number of patterns of part 1."""
     crosstalk: float = 0.2
-    """(P-1)! K/N^b: what the noise multiplies."""
+    """(P-1)! K/N^b: what the noise multiplies. K is rounded; 0.2 is exact at multiples of 60."""
     scaled_noise: tuple[float, ...] = (0.0, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0)
     """omega/N^((P-1-b)/2) of part 1."""
     updates: int = 4000
     """Neurons that are updated at each point of parts 1 and 3 in a realisation."""
-    thermal_n_neurons: tuple[int, ...] = (60, 90, 130)
+    thermal_n_neurons: tuple[int, ...] = (80, 120, 180)
     """Neurons N of part 2, whose tensor has N^3 entries."""
-    reduced_load: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2)
+    reduced_load: tuple[float, ...] = (0.04, 0.08, 0.12, 0.16)
     """Loads A = 2 K (1 + omega^2)/N^2 of part 2; K = N/4 is fixed."""
     temperature: float = 0.3
     """Temperature T of part 2."""
-    warmup: int = 60
+    warmup: int = 50
     """Sweeps of part 2 before the first measurement."""
-    samples: int = 90
+    samples: int = 75
     """Sweeps of part 2 that are measured."""
     replicas: int = 8
     """Replicas of each network of part 2."""
-    pair_n_neurons: tuple[int, ...] = (80, 160, 320)
+    pair_n_neurons: tuple[int, ...] = (60, 120, 240)
     """Neurons N of part 3."""
     alpha: tuple[float, ...] = (0.05, 0.2, 0.5)
     """Loads K/N of part 3; each is rounded to a whole number of patterns."""
@@ -100,8 +102,8 @@ def update_cell(settings: Settings, seed, interaction, exponent, n_neurons, scal
             words = (*seed, interaction, exponent, network)
             xi = patterns.random(n_patterns, n_neurons, words)
             random = drawn(words, n_neurons, _FIELD_LANE)
-            noise = np.sqrt(own) * random.standard_normal(n_neurons)
-            noise += np.sqrt(shared) * random.standard_normal()
+            noise = np.sqrt(own) * random.standard_normal((len(scaled_noise), n_neurons))
+            noise += np.sqrt(shared) * random.standard_normal((len(scaled_noise), 1))
             field = xi[0] * Dense(xi, interaction).field(xi[0])
             total = field + factor * np.sqrt(n_patterns) * omega[:, None] * noise
             found[:] = np.sign(total).mean(axis=1)
@@ -161,7 +163,10 @@ def heat_bath(tensor, spins, temperature: float, random: np.random.Generator) ->
 
 
 def thermal_cell(settings: Settings, seed, n_neurons: int, reduced_load: float):
-    """Replicas of one noisy network, started in its first pattern: Dataset of means."""
+    """Replicas of one noisy network, started in its first pattern: Dataset of means.
+
+    Those that left the pattern are counted and in no average.
+    """
     import xarray as xr
 
     from hopfield_sim import patterns, theory
@@ -172,27 +177,30 @@ def thermal_cell(settings: Settings, seed, n_neurons: int, reduced_load: float):
     random = drawn(seed, n_neurons, round(1e9 * reduced_load), _TENSOR_LANE)
     tensor = noisy_tensor(xi, float(found.coupling_noise), random)
     spins = np.repeat(xi[0][:, None], settings.replicas, axis=1)
-    overlap = np.empty((settings.warmup + settings.samples, settings.replicas))
-    square = np.empty(settings.samples)
-    for sweep, m in enumerate(overlap):
+    for _ in range(settings.warmup):
         heat_bath(tensor, spins, settings.temperature, random)
-        m[:] = xi[0] @ spins / n_neurons
-        if sweep >= settings.warmup:
-            total = spins.sum(axis=1)
-            pairs = settings.replicas * (settings.replicas - 1)
-            square[sweep - settings.warmup] = (
-                total @ total / n_neurons - settings.replicas
-            ) / pairs
-    kept = overlap[settings.warmup :]
+    seen = np.empty((settings.samples, n_neurons, settings.replicas), np.int8)
+    for sample in seen:
+        heat_bath(tensor, spins, settings.temperature, random)
+        sample[:] = spins
+    overlap = np.einsum("i,tir->tr", xi[0].astype(float), seen) / n_neurons
+    stayed = overlap[-_LAST:].mean(axis=0) > _LEFT_BELOW
+    kept, n_stayed = overlap[:, stayed], stayed.sum()
     half = settings.samples // 2
+    # sum over a, b of q_ab = sum_i (sum_a s_i^a)^2/N holds a = b once for each replica
+    total = (seen[:, :, stayed].sum(axis=2, dtype=float) ** 2).mean(axis=1)
+    nothing = n_stayed == 0
     labels = {
-        "overlap": (kept.mean(), "Overlap with the pattern, mean over replicas and samples"),
-        "replica_overlap": (square.mean(), "Overlap of two replicas, q"),
-        "lowest": (kept.mean(axis=0).min(), "Smallest mean overlap of a replica"),
+        "overlap": (np.nan if nothing else kept.mean(), "Overlap m with the pattern"),
+        "replica_overlap": (
+            np.nan if n_stayed < 2 else (total - n_stayed).mean() / (n_stayed * (n_stayed - 1)),
+            "Overlap q of two replicas",
+        ),
         "drift": (
-            kept[half:].mean() - kept[:half].mean(),
+            np.nan if nothing else kept[half:].mean() - kept[:half].mean(),
             "Second minus first half of the overlap",
         ),
+        "n_left": (float(settings.replicas - n_stayed), "Replicas that left the pattern"),
     }
     return xr.Dataset(
         {name: ((), v, {"long_name": text, "units": "1"}) for name, (v, text) in labels.items()}

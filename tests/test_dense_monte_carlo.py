@@ -188,4 +188,4 @@ def test_a_quench_does_not_measure_the_capacity(reduced_load):
     n_patterns = round(reduced_load / 2 * n_neurons**2)
     given = {"P": 3, "N": n_neurons, "K": n_patterns}
     m, error = over(rests(given, "distinct", 12))
-    assert error < 0.01 and 0.85 < m - 3 * error
+    assert m - 3 * error > 0.75

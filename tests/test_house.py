@@ -129,6 +129,19 @@ def test_readme_lines_of_a_sweep_run(tmp_path):
     assert "disorder_error" in done.stdout
 
 
+def test_readme_lines_of_dense_networks_run(capsys):
+    """As they stand there: simulation, TAP and theory agree; both rules recall the archetype."""
+    section = README.split("## Dense networks, examples")[1]
+    block = re.search(r"```python\n(.*?)```", section, re.DOTALL).group(1)
+    exec(compile(block, "README.md", "exec"), {})
+    dense, taught, alone = capsys.readouterr().out.strip().splitlines()
+    # at (0.1, 0.3) and N = 200 networks differ by 0.005, and by 1/N from theory
+    simulated, mean_field, predicted = map(float, dense.split())
+    assert abs(simulated - mean_field) < 0.01 and abs(simulated - predicted) < 0.02
+    # theory: 0.985 and 0.984; retrieval ends at three times this load
+    assert min(float(taught), float(alone)) > 0.95
+
+
 def test_readme_lines_of_theory_run():
     """The README's block of theory: each line gives numbers, and the one it quotes is right."""
     section = README.split("## What theory predicts")[1]

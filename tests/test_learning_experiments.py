@@ -19,6 +19,7 @@ COMMON = {
     "map_loads": (2,),
     "map_temperatures": (3,),
     "realisations": 3,
+    "map_realisations": 2,
     "warmup": 10,
     "samples": 16,
     "every": 1,
@@ -225,19 +226,32 @@ def cells(alpha, temperature, m=0.9):
 def test_cells_are_left_out_for_stated_reasons():
     """alpha_M = 0.0699, 0.0440, 0.0126 at T = 0.1, 0.4, 0.7 (M = 5, r = 0.8; P = 2)."""
     found = cells(0.04, [0.1, 0.4, 0.7])
-    found.n_left[0, 0, 3] = 1
+    found.n_left[0, 0, :5] = 1  # 5 of 32, more than 1/8; and 4 of 32
+    found.n_left[1, 1, :2] = 2
     theory = learning.predicted(found)
-    masks = [mask.values.tolist() for mask in learning.left_out(found, theory).values()]
-    none, load, hot, archetypes, wrong, left, unsettled = masks
+    masks = [mask.values.tolist() for mask in learning.left_out(found, theory, 2).values()]
+    none, example, load, hot, archetypes, wrong, left, unsettled = masks
     assert none == [False, False, True]
     assert load == [False, True, True]
     assert hot == [False, True, True]  # alpha_M(0.4 / 0.85) = 0.0354
-    assert archetypes == wrong == unsettled == [False] * 3
+    assert example == archetypes == wrong == unsettled == [False] * 3
     assert left == [True, False, False]
     few = cells(0.01, [0.1])
     few.equilibrated[1, 0, :3] = False  # 3 of 16
-    masks = [bool(mask) for mask in learning.left_out(few, learning.predicted(few)).values()]
-    assert masks == [False, False, False, True, False, False, True]
+    masks = [bool(mask) for mask in learning.left_out(few, learning.predicted(few), 2).values()]
+    assert masks == [False, False, False, False, True, False, False, True]
+
+
+def test_cells_where_single_examples_hold_the_network_are_left_out():
+    """P = 3, r = 0.6: states on one of M examples are stable at M = 3, not at 5 (M < r^-5 = 12.9
+    is the crude limit); with M = 1 there is nothing else. Never with a teacher."""
+    found = cells(0.02, [0.2]).drop_vars(("interaction", "quality", "n_examples"))
+    found = found.assign_coords(interaction=3, quality=0.6).expand_dims(n_examples=[1, 3, 5])
+    for rule, held in (("unsupervised", [False, True, False]), ("supervised", 3 * [False])):
+        theory = learning.predicted(found.assign_coords(rule=rule))
+        assert theory.on_example.values.ravel().tolist() == held
+        mask = learning.left_out(found, theory, 2)["where states on one example are stable"]
+        assert mask.sel(temperature=0.2).values.ravel().tolist() == held
 
 
 def test_thresholds_from_simulated_overlaps():

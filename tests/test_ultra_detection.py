@@ -152,10 +152,12 @@ def test_growth_of_a_known_law():
             "scaled_noise": scaled,
         },
     ).rename(r="realisation")
+    scores["predicted"] = scores.found.isel(realisation=0)
     found = ultra_detection.growth(scores).sel(interaction=4, exponent=1)
     wanted = np.sqrt((2.1981093 - shift) / 0.2) * sizes  # 1/(2 erfinv(1/2)^2)
     np.testing.assert_allclose(np.exp(found.log_noise), wanted, rtol=1e-5)
     assert float(found.limit) == 1
+    assert float(found.slope_finite) == pytest.approx(float(found.slope), abs=1e-4)
     assert float(found.slope) == pytest.approx(1, abs=0.03) and float(found.slope) > 1
     assert "4  1" in ultra_detection.growth_table(scores)
 
@@ -194,8 +196,10 @@ def test_a_second_run_reuses_and_other_settings_are_refused(finished):
     folder, printed = finished
     chunks = {p: p.stat().st_mtime_ns for p in (folder / "ultra_detection").rglob("c/*")}
     assert run(folder) == printed
-    refusal = run(folder, "--crosstalk", "0.3", expect=2)
-    assert "crosstalk" in refusal and "Traceback" not in refusal
+    with pytest.raises(ValueError, match="crosstalk"):
+        experiment.main(
+            experiment.Settings(store=folder / "ultra_detection", crosstalk=0.3, realisations=3)
+        )
     assert chunks == {p: p.stat().st_mtime_ns for p in (folder / "ultra_detection").rglob("c/*")}
 
 
@@ -222,8 +226,10 @@ def test_wrong_input_is_refused_before_any_work(changed, sentence):
         experiment.sweeps(experiment.Settings(**changed))
 
 
-def test_dry_run_only_tells(tmp_path):
-    printed = run(tmp_path, "--dry-run")
+def test_dry_run_only_tells(tmp_path, capsys):
+    small = {"thermal_n_neurons": (40, 60), "pair_n_neurons": (40, 60), "workers": 1}
+    experiment.main(experiment.Settings(store=tmp_path / "store", dry_run=True, **small))
+    printed = capsys.readouterr().out
     for word in ("cells", "visits", "time", "memory", "files"):
         assert word in printed
     assert not list(tmp_path.iterdir())

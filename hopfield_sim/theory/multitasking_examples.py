@@ -112,7 +112,7 @@ def learned(
         neuron follows its first archetype), q, free_energy, energy, entropy, overlap_stability,
         example_stability (infinite with one example, or a teacher: there are no such directions)
         and residual. At T = 0 neurons without a field stay free, as for an even M those whose
-        examples contradict one another; both stabilities are then -inf. NaN where the descent did
+        examples contradict one another; example_stability is then -inf. NaN where the descent did
         not end within 30000 steps, which happens on a critical point.
 
     Raises:

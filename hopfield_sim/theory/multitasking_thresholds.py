@@ -53,8 +53,9 @@ def examples_needed(
 
     Returns:
         xarray.Dataset on the grid with n_examples and hierarchy there. NaN where the network that
-        stores the archetypes does not reach this overlap (beyond the end of the hierarchical state
-        it does not), or 2^20 examples do not.
+        stores the archetypes does not reach this overlap, or 2^20 examples do not. Beyond the end
+        of the hierarchical state the parallel one has hierarchy 1 - (1 - d)^P/(2 (1 - d^P)) at
+        P = 3, T = 0.
 
     Source: the head of this module.
     """
@@ -162,9 +163,9 @@ def tolerated_entropy(n_patterns, dilution, temperature, overlap, interaction=2)
 def equal_entropy(n_patterns, dilution, temperature):
     """rho_s, the data-set entropy from which on the state of equal overlaps is stable; p = 2.
 
-    With fewer than (1 - r^2)/(rho_s r^2) examples all archetypes are recalled alike, as a parallel
-    network does; with more the first takes the lead. Next to the onset at T = 1 - d the quartic
-    term of f gives
+    With fewer than (1 - r^2)/(rho_s r^2) examples there is a stable state that recalls all
+    archetypes alike; with more some of them take the lead. (Of many archetypes other states may
+    exist beside it.) Next to the onset at T = 1 - d the quartic term of f gives
 
         (1 + rho_s)^2 = 2/(3 d)
 
@@ -174,9 +175,9 @@ def equal_entropy(n_patterns, dilution, temperature):
 
     Returns:
         xarray.Dataset on the grid (dilution, temperature) with dataset_entropy and residual (of the
-        smallest curvature, which vanishes there). Zero where the state is stable down to
-        the archetypes themselves; NaN for one archetype, without dilution, and for T >= 1 - d. At
-        small d there may be an island of stability below rho_s, the odd mixture.
+        smallest curvature, which vanishes there). Zero where the state is stable down to the
+        archetypes themselves; NaN for one archetype, without dilution, and for T >= 1 - d. At small
+        d there may be an island of stability below rho_s, the odd mixture.
 
     Source: the head of this module.
     """
