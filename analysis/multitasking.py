@@ -204,6 +204,8 @@ def learned_at(found: xr.Dataset, quality: float, temperature: float, overlap: f
     theory = multitasking.learned(n, d, temperature, quality, M).hierarchy
     theory = theory.drop_vars(["temperature", "quality", "interaction", "branch"])
     simulated = crossing(found.hierarchy.isel(n_neurons=-1, drop=True), overlap)
+    # The others would be a selection where some networks need more examples than there are.
+    simulated = simulated.where(simulated.notnull().all("realisation"))
     simulated.attrs = {"long_name": "ln M from which on the archetypes are learned", "units": "1"}
     return comparison.z_scores(simulated, crossing(theory, overlap))
 

@@ -221,17 +221,17 @@ def _learning(axes, found, result, quality, temperature) -> None:
             )
     axes.set(
         xscale="log",
-        xlabel=r"examples $M$ of each archetype",
+        xlabel=rf"examples $M$ of each archetype, $r = {quality:g}$",
         ylabel=r"amplitudes $|m_k|$",
         ylim=(0, None),
-        title=rf"learning, $d = {d:g}$, $r = {quality:g}$, $T = {temperature:g}$; dotted: all",
+        title=rf"learning, $d = {d:g}$, $T = {temperature:g}$; dotted: $M = \infty$",
     )
     axes.legend(fontsize=8, ncols=n, loc="upper left")
 
 
 def _examples_diagram(axes, found, quality, lines) -> None:
     amplitude = found.amplitude.sel(rule="supervised").isel(n_neurons=-1).mean("realisation")
-    n, size = found.sizes["pattern"], int(found.n_neurons[-1])
+    size = int(found.n_neurons[-1])
     _map(axes, amplitude, size, "n_examples")
     factor = (1 - quality**2) / quality**2
     for name, d, rho, dash in lines:
@@ -246,7 +246,14 @@ def _examples_diagram(axes, found, quality, lines) -> None:
         ylabel=r"examples $M$",
         title=rf"archetypes recalled, teacher, $N = {size}$",
     )
+    _ticks(axes, found)
     axes.legend(fontsize=7, loc="upper left")
+
+
+def _ticks(axes, found) -> None:
+    """The simulated numbers of examples on a logarithmic axis."""
+    axes.set_yticks(found.n_examples.values, [str(M) for M in found.n_examples.values])
+    axes.minorticks_off()
 
 
 def _threshold_lines(found, overlap, temperature):

@@ -77,7 +77,9 @@ class Settings(Options):
     """Quality r of the examples."""
     n_examples: tuple[int, ...] = (3, 5, 9, 15, 25, 45, 75)
     """Numbers M of examples; odd ones: of an even number some contradict one another."""
-    learning_temperature: float = 0.02
+    learning_temperature: float = 0.05
+    """High enough to smear what is discrete in class averages of few examples, which at T = 0 makes
+    states of its own."""
     overlap: float = 0.9
     """The overlap with the hierarchical state from which on the archetypes count as learned."""
     warmup: int = 30

@@ -17,7 +17,7 @@ REALISATIONS = 16
 SETTINGS = multitasking.Settings(n_neurons=(10_000, 20_000), warmup=30, samples=20)
 
 
-def simulated(n_patterns, d, T, start="hierarchical", n_neurons=20_000):
+def simulated(n_patterns, d, T, start="hierarchical", n_neurons=40_000):
     """m_k of independent networks: (realisation, pattern)."""
     settings = replace(SETTINGS, n_patterns=n_patterns)
     m = [
@@ -45,7 +45,7 @@ TABLE = {
 
 @pytest.mark.parametrize("row", TABLE)
 def test_simulated_table(row, record_property):
-    """Our 16 networks of 20 000 neurons: within 3 sigma of theory and of the table."""
+    """Our 16 networks of 40 000 neurons: within 3 sigma of theory and of the table."""
     n, d, T, reference, errors = TABLE[row]
     predicted = theory.retrieval(n, d, T).m.values.ravel()
     found = simulated(n, d, T)
