@@ -18,13 +18,12 @@ OVERLAP = 0.9
 """The overlap from which on an archetype counts as learned, for the thresholds M_c."""
 
 MARGINS = {2: 0.8, 3: 0.6, 4: 0.5}
-"""Shares of the spinodal load up to which cells are compared with theory, by P (4 and beyond).
+"""Shares of the spinodal load, and of the spinodal temperature at the same load, up to which cells
+are compared with theory, by P (4 and beyond).
 
-Nearer to it fluctuations of the pattern sets move the spinodal itself by as much, and the
-correction to m is not of order 1/N at these sizes. The dense networks are those of few neurons."""
-
-HOTTEST = 0.85
-"""Share of the spinodal temperature at the same load up to which cells are compared."""
+Nearer to the end of retrieval fluctuations of the pattern sets move the end itself by as much,
+barriers are low (replicas leave), and the correction to m is not of order 1/N at these sizes. The
+dense networks are those of few neurons."""
 
 FEWEST_ARCHETYPES = 20
 """Archetypes of the smaller network below which K is not large as the theory assumes."""
@@ -51,7 +50,7 @@ def extrapolated(values: xr.DataArray) -> xr.DataArray:
 
 
 def predicted(found: xr.Dataset) -> xr.Dataset:
-    """Theory on the cells of `found`: m, loss, and the largest load alpha_M, at T and T / HOTTEST.
+    """Theory on the cells of `found`: m, loss, the largest loads alpha_M at T and T / margin.
 
     `on_example`: whether single examples hold the network (bool, see `_held_by_examples`).
 
@@ -65,7 +64,7 @@ def predicted(found: xr.Dataset) -> xr.Dataset:
         words = {"rule": str(rule), "couplings": COUPLINGS}
         state = examples.retrieval(*grid.values(), **words)
         load = [grid[name] for name in names if name != "alpha"]
-        hotter = [grid["temperature"] / HOTTEST, *load[1:]]
+        hotter = [grid["temperature"] / _margin(found), *load[1:]]
         values = {
             "m": state.m,
             "loss": 1 - state.example_overlap ** grid["interaction"],
@@ -81,6 +80,10 @@ def predicted(found: xr.Dataset) -> xr.Dataset:
     if "rule" in found.dims:
         return xr.concat(each, found.rule)
     return each[0]
+
+
+def _margin(found: xr.Dataset) -> float:
+    return MARGINS.get(int(found.interaction), MARGINS[4])
 
 
 def _held_by_examples(rule: str, grid: dict[str, xr.DataArray]) -> xr.DataArray:
@@ -100,8 +103,7 @@ def left_out(found: xr.Dataset, theory: xr.Dataset, n_replicas: int) -> dict[str
 
     n_replicas: of each cell and realisation.
     """
-    P = int(found.interaction)
-    margin = MARGINS.get(P, MARGINS[4])
+    P, margin = int(found.interaction), _margin(found)
     smaller = int(found.n_neurons.min())
     wrong = smaller * found.sizes["realisation"] * (1 - theory.m) / 2
     gone = found.n_left.mean("realisation") / n_replicas
@@ -111,7 +113,7 @@ def left_out(found: xr.Dataset, theory: xr.Dataset, n_replicas: int) -> dict[str
         "without a retrieval state in theory": theory.m.isnull(),
         "where states on one example are stable": theory.on_example,
         f"beyond {margin} of the spinodal load": found.alpha > margin * theory.alpha_M,
-        f"beyond {HOTTEST} of the spinodal temperature": ~(found.alpha <= theory.alpha_M_hotter),
+        f"beyond {margin} of the spinodal temperature": ~(found.alpha <= theory.alpha_M_hotter),
         f"with fewer than {FEWEST_ARCHETYPES} archetypes": n_archetypes < FEWEST_ARCHETYPES - 0.5,
         f"with fewer than {FEWEST_WRONG} wrong neurons in all": wrong < FEWEST_WRONG,
         "from which more than 1/8 of the replicas left": (gone > 1 - EQUILIBRATED).any("n_neurons"),

@@ -171,7 +171,7 @@ def losses(axes, found: xr.Dataset, quality: float, numbers) -> None:
     ceiling = 1 - (quality * low) ** P
     axes.set(xlim=(low - 0.03, 1.02), ylim=(None, ceiling + 0.02), xlabel="overlap $m$")
     axes.set_ylabel(rf"loss $\mathcal{{L}}$, $r = {quality:g}$")
-    axes.legend(fontsize=7.5, loc="lower left")
+    axes.legend(fontsize=7.5, loc="upper right")
 
 
 def difference(axes, found: xr.Dataset, scores: xr.Dataset, kept: xr.DataArray) -> None:
@@ -234,4 +234,4 @@ def from_example(axes, found: xr.Dataset, theory: xr.Dataset) -> None:
     axes.axvline(crude, color="0.6", lw=1, ls=(0, (1, 1)), zorder=0)
     axes.set(xlabel="examples $M$ of each archetype", ylabel="overlap", ylim=(0, 1.03))
     axes.set_title(f"started at an example, T = 0, $r = {float(found.quality):g}$", fontsize=9.5)
-    axes.legend(fontsize=7.5, loc="center right", title="overlap with", title_fontsize=7.5)
+    axes.legend(fontsize=7.5, loc="lower right", title="overlap with", title_fontsize=7.5)

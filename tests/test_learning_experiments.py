@@ -233,7 +233,7 @@ def test_cells_are_left_out_for_stated_reasons():
     none, example, load, hot, archetypes, wrong, left, unsettled = masks
     assert none == [False, False, True]
     assert load == [False, True, True]
-    assert hot == [False, True, True]  # alpha_M(0.4 / 0.85) = 0.0354
+    assert hot == [False, True, True]  # alpha_M(0.4 / 0.8) = 0.0324
     assert example == archetypes == wrong == unsettled == [False] * 3
     assert left == [True, False, False]
     few = cells(0.01, [0.1])
