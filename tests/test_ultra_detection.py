@@ -217,8 +217,8 @@ def test_a_second_run_reuses_and_other_settings_are_refused(finished):
         ({"crosstalk": 0.0}, "--crosstalk 0.0"),
         ({"temperature": -0.1}, "temperature"),
         ({"warmup": -1}, "warmup"),
-        ({"alpha": (0.001,)}, "no pattern at N=80"),
-        ({"reduced_load": (0.001,)}, "N/4 patterns alone are a higher load at N = 60"),
+        ({"alpha": (0.001,)}, "no pattern at N=60"),
+        ({"reduced_load": (0.001,)}, "N/4 patterns alone are a higher load at N = 80"),
     ],
 )
 def test_wrong_input_is_refused_before_any_work(changed, sentence):
