@@ -37,7 +37,8 @@ from experiments.options import (
 _TITLE = "Phase diagram of P-body networks"
 _SIZES = {3: (200, 400), 4: (128, 192)}
 _REALISATIONS, _OF_OTHERS = {3: 48}, 16
-_SLICES = (0.15, 0.3, 0.45, 0.6, 0.9)  # of the largest load of retrieval, by default
+# shares of the largest load of retrieval; for P = 4 fewer neurons are wrong at small loads
+_SLICES, _SLICES_OF_4 = (0.15, 0.3, 0.45, 0.6, 0.9), (0.3, 0.45, 0.55, 0.65, 0.9)
 _REACH = 1.13, 1.03  # of the default map: in largest loads, in spinodal temperatures of no load
 _NEAR = (
     0.05  # fraction flipped in the second start: the basin ends where as little as m = 0.8 is left
@@ -47,6 +48,9 @@ _CAPTURED = (
 )
 _MARGIN_LOAD, _MARGIN_T = 0.7, 0.85  # shares of the spinodal up to which theory is compared
 _FEWEST_WRONG = 10  # N x realisations x (1-m)/2; below, m is a count of rare events, not Gaussian
+# share of the replicas of a size that may have left: at most the lowest one in 25 are missing in
+# the mean, which is off by 0.1 standard deviations then, less than half of its error
+_MAY_LEAVE = 0.04
 _NOT_EQUILIBRATED = "not equilibrated"
 _GRIDS = ("n_neurons", "slices", "reduced_load", "temperature", "interaction", "map_realisations")
 _FILES = ("numbers", "redraw")
@@ -76,7 +80,7 @@ class Settings(Options):
     128 and 192 for P = 4."""
     slices: tuple[float, ...] | None = None
     """Reduced loads of the slices, rounded to what all sizes can have alike. None: 0.15, 0.3,
-    0.45, 0.6 and 0.9 of the largest load of retrieval."""
+    0.45, 0.6 and 0.9 of the largest load of retrieval for P = 3, else from 0.3 on."""
     reduced_load: tuple[float, ...] | None = None
     """Reduced loads of the map, alpha (P-1)! (distinct) or alpha (2P-3)!! (full). None: 20 values,
     up to 1.13 of the largest load of retrieval."""
@@ -208,7 +212,8 @@ def parts(settings: Settings) -> list[Part]:
         largest = _largest_load(settings, interaction)
         of_map = settings.reduced_load or _REACH[0] * largest * np.arange(1, 21) / 20
         several = settings.realisations or _REALISATIONS.get(interaction, _OF_OTHERS)
-        of_slices = settings.slices or np.multiply(_SLICES, largest)
+        shares = _SLICES if interaction == 3 else _SLICES_OF_4
+        of_slices = settings.slices or np.multiply(shares, largest)
         for kind, some, reduced, realisations in (
             ("map", sizes[:1], of_map, settings.map_realisations),
             ("slices", sizes, of_slices, several),
@@ -426,7 +431,6 @@ def _left_out(slices, predicted, interaction: int, settings: Settings) -> dict:
 
     ends = dense_diagram.ends(interaction, slices, settings.normalisation)
     wrong = slices.n_neurons.min() * slices.sizes["realisation"] * (1 - predicted.m) / 2
-    every = ("realisation", "n_neurons")
     return {
         "without a retrieval state in theory": predicted.m.isnull(),
         f"beyond {_MARGIN_LOAD} of the spinodal load": slices.alpha
@@ -434,7 +438,9 @@ def _left_out(slices, predicted, interaction: int, settings: Settings) -> dict:
         f"beyond {_MARGIN_T} of the spinodal temperature": slices.temperature
         > _MARGIN_T * ends.warmest,
         f"with fewer than {_FEWEST_WRONG} wrong neurons in all": wrong < _FEWEST_WRONG,
-        "from which replicas left": (slices.n_left > 0).any(every),
+        f"from which more than {_MAY_LEAVE:.0%} of the replicas left": (
+            slices.n_left.mean("realisation") / settings.replicas > _MAY_LEAVE
+        ).any("n_neurons"),
         _NOT_EQUILIBRATED: (_moving(slices) > tolerated(slices)).any("n_neurons"),
     }
 
