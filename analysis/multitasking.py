@@ -203,8 +203,12 @@ def learned_at(found: xr.Dataset, quality: float, temperature: float, overlap: f
     n, d, M = found.sizes["pattern"], found.dilution.values, found.n_examples.values
     theory = multitasking.learned(n, d, temperature, quality, M).hierarchy
     theory = theory.drop_vars(["temperature", "quality", "interaction", "branch"])
-    simulated = crossing(found.hierarchy.isel(n_neurons=-1, drop=True), overlap)
-    # The others would be a selection where some networks need more examples than there are.
+    each = found.hierarchy.isel(n_neurons=-1, drop=True)
+    # Of the mean curve, by the jackknife: the last crossing of a single noisy curve is biased.
+    count = each.sizes["realisation"]
+    without = crossing((each.sum("realisation", skipna=False) - each) / (count - 1), overlap)
+    whole = crossing(each.mean("realisation", skipna=False), overlap)
+    simulated = count * whole - (count - 1) * without
     simulated = simulated.where(simulated.notnull().all("realisation"))
     simulated.attrs = {"long_name": "ln M from which on the archetypes are learned", "units": "1"}
     return comparison.z_scores(simulated, crossing(theory, overlap))
