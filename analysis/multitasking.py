@@ -203,15 +203,25 @@ def learned_at(found: xr.Dataset, quality: float, temperature: float, overlap: f
     n, d, M = found.sizes["pattern"], found.dilution.values, found.n_examples.values
     theory = multitasking.learned(n, d, temperature, quality, M).hierarchy
     theory = theory.drop_vars(["temperature", "quality", "interaction", "branch"])
-    simulated = crossing(found.hierarchy.isel(n_neurons=-1, drop=True), overlap)
-    # The others would be a selection where some networks need more examples than there are.
+    each = found.hierarchy.isel(n_neurons=-1, drop=True)
+    # Of the mean curve, by the jackknife: the last crossing of a single noisy curve is biased.
+    count = each.sizes["realisation"]
+    without = crossing((each.sum("realisation", skipna=False) - each) / (count - 1), overlap)
+    whole = crossing(each.mean("realisation", skipna=False), overlap)
+    simulated = count * whole - (count - 1) * without
     simulated = simulated.where(simulated.notnull().all("realisation"))
     simulated.attrs = {"long_name": "ln M from which on the archetypes are learned", "units": "1"}
     return comparison.z_scores(simulated, crossing(theory, overlap))
 
 
 def thresholds(found: xr.Dataset, quality: float, temperature: float, overlap: float) -> str:
-    """A table of the numbers of examples from which on the archetypes are learned."""
+    """A table of the numbers of examples from which on the archetypes are learned.
+
+    Networks of finite N need more than mean field says: in some of them a small amplitude has
+    changed its sign, or its rank where amplitudes are nearly equal, which lowers the overlap with
+    the hierarchical state and cannot raise it. Measured at d = 0.1, M = 9: 0.774(15) at N = 5000,
+    0.810(14) at 20 000, theory 0.870. The amplitudes themselves, as |m_k|, agree.
+    """
     scores = learned_at(found, quality, temperature, overlap)
     n, d = found.sizes["pattern"], found.dilution.values
     rho = (
@@ -239,6 +249,10 @@ def thresholds(found: xr.Dataset, quality: float, temperature: float, overlap: f
         ]
         texts += [_number(factor / rho[k]).rjust(12), _number(step[k]).rjust(11)]
         lines.append("  ".join(texts))
+    lines.append(
+        f"(N = {int(found.n_neurons[-1])}; at finite N more are needed: amplitudes that changed "
+        "sign or rank lower the hierarchy, less so the larger N is)"
+    )
     return "\n".join(lines)
 
 
