@@ -26,9 +26,9 @@ neurons are divided; the comparison of the last panel leaves these out.
 
 The map at P = 3 has few cells inside the margins, in two columns. With the default seed its verdict
 is a disagreement: at alpha = 0.02 the 16 sets of archetypes and examples, the same as the first 16
-of `supervised`, are low at all T by about 2 standard errors. That is chance: 48 further sets (with
-a teacher) deviate by -0.002(2) and -0.003(2) at N = 256, 0.001(3) and -0.002(4) at N = 128
-(T = 0.11, 0.22).
+of `supervised`, are low at all T by about 2 standard errors. It is probably chance, though this
+was looked at with a teacher only: 48 further sets deviate there by -0.002(2) and -0.003(2) at
+N = 256, 0.001(3) and -0.002(4) at N = 128 (T = 0.11, 0.22). `--map-realisations 64` would tell.
 """
 
 from __future__ import annotations
