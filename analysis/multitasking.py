@@ -203,7 +203,7 @@ def learned_at(found: xr.Dataset, quality: float, temperature: float, overlap: f
     n, d, M = found.sizes["pattern"], found.dilution.values, found.n_examples.values
     theory = multitasking.learned(n, d, temperature, quality, M).hierarchy
     theory = theory.drop_vars(["temperature", "quality", "interaction", "branch"])
-    each = found.hierarchy.isel(n_neurons=-1, drop=True)
+    each = found.own_hierarchy.isel(n_neurons=-1, drop=True)
     # Of the mean curve, by the jackknife: the last crossing of a single noisy curve is biased.
     count = each.sizes["realisation"]
     without = crossing((each.sum("realisation", skipna=False) - each) / (count - 1), overlap)
@@ -217,10 +217,11 @@ def learned_at(found: xr.Dataset, quality: float, temperature: float, overlap: f
 def thresholds(found: xr.Dataset, quality: float, temperature: float, overlap: float) -> str:
     """A table of the numbers of examples from which on the archetypes are learned.
 
-    Networks of finite N need more than mean field says: in some of them a small amplitude has
-    changed its sign, or its rank where amplitudes are nearly equal, which lowers the overlap with
-    the hierarchical state and cannot raise it. Measured at d = 0.1, M = 9: 0.774(15) at N = 5000,
-    0.810(14) at 20 000, theory 0.870. The amplitudes themselves, as |m_k|, agree.
+    The hierarchical state is that in the order and with the signs that the amplitudes have when
+    they are measured. Against that of the start networks of finite N seem to need more than mean
+    field says: in some of them a small amplitude has changed its sign, or its rank where two are
+    nearly equal. At d = 0.1, M = 15 and N = 20 000 the overlap was 0.889(15) with the state of the
+    start, 0.9395(6) with their own, 0.938 in theory.
     """
     scores = learned_at(found, quality, temperature, overlap)
     n, d = found.sizes["pattern"], found.dilution.values
@@ -250,8 +251,8 @@ def thresholds(found: xr.Dataset, quality: float, temperature: float, overlap: f
         texts += [_number(factor / rho[k]).rjust(12), _number(step[k]).rjust(11)]
         lines.append("  ".join(texts))
     lines.append(
-        f"(N = {int(found.n_neurons[-1])}; at finite N more are needed: amplitudes that changed "
-        "sign or rank lower the hierarchy, less so the larger N is)"
+        f"(N = {int(found.n_neurons[-1])}; the hierarchy in the order and with the signs that the "
+        "amplitudes have taken)"
     )
     return "\n".join(lines)
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, started, timed_cell
+from experiments.options import Options, computed, ended, plan, saved, started, timed_cell
 
 AXES = ("kind", "interaction", "n_neurons", "reduced_load")
 _KINDS = ("full", "rectified", "distinct")
@@ -212,9 +212,7 @@ def report(update, exponential, settings: Settings) -> None:
     figure = dense_capacity_figure.drawn(
         update, predicted, capacity, exponential, loads, _title(settings)
     )
-    settings.figure.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(settings.figure, dpi=150)
-    print(f"figure: {settings.figure}")
+    saved(figure, settings.figure)
     # at least half of `updates` neurons are updated at each point, as the networks are whole
     tried = np.maximum(settings.updates / 2, update.n_neurons) * update.sizes["realisation"]
     few = (tried * predicted.exact < _FEWEST_WRONG) & predicted.exact.notnull()

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, recorded, started, timed_cell
+from experiments.options import Options, computed, ended, plan, recorded, saved, started, timed_cell
 
 AXES = ("n_neurons",)
 _PLACED_WITH = 1000  # sweeps of the run that places the ladder, the first fifth for warming up
@@ -287,9 +287,7 @@ def report(found: dict, settings: Settings) -> None:
         f"{settings.sweeps} sweeps (open symbols: not equilibrated)"
     )
     figure = dense_glass_figure.drawn(found, at, ratios, P, ahat, title)
-    settings.figure.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(settings.figure, dpi=150)
-    print(f"figure: {settings.figure}")
+    saved(figure, settings.figure)
     print(reading.ground_line(at, P, ahat))
     for line in reading.verdicts(glass, at, ratios, P, ahat):
         print(line)

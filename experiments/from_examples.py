@@ -390,10 +390,3 @@ def title(rule: str, settings: Study) -> str:
         f"{rule.capitalize()} learning from examples, {n} sets of archetypes and examples "
         f"({of_map} for the maps), {settings.replicas} replicas; lines: replica-symmetric theory"
     )
-
-
-def saved(figure, settings: Study) -> None:
-    """Keep the figure where the settings say."""
-    settings.figure.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(settings.figure, dpi=150)
-    print(f"figure: {settings.figure}")

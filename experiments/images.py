@@ -24,7 +24,17 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, read, recorded, started, written
+from experiments.options import (
+    Options,
+    computed,
+    ended,
+    plan,
+    read,
+    recorded,
+    saved,
+    started,
+    written,
+)
 
 AXES = ("binarisation", "interaction", "n_examples")
 BINARISATIONS = ("median", "threshold", "shuffled")
@@ -385,9 +395,7 @@ def report(found, settings: Settings) -> None:
 
     print(images.table(found))
     figure = images.archetypes(found)
-    settings.figure.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(settings.figure, dpi=150)
-    print(f"figure: {settings.figure}")
+    saved(figure, settings.figure)
     for line in images.verdicts(found):
         print(line)
 

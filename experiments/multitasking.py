@@ -7,7 +7,9 @@ follows its first pattern that is not blank) and from the majority state, all ov
 and 4 at T = 0 from the hierarchical state. *learning*: archetypes seen in M examples of quality r,
 whose blank entries stay blank, with a teacher at all d, without at some; m_k and the overlap with
 the hierarchical state of the archetypes against M. Amplitudes are in the order of the start, and
-are thermal means of |m_k|: small ones may change sign.
+are thermal means of |m_k|: small ones may change sign, and those that are nearly equal their order.
+Thresholds of learning are about the hierarchical state in the order, and with the signs, that the
+amplitudes have then.
 
 Drawn: each with the mean-field theory, which is exact for N -> infinity, and its lines: melting of
 the levels, coexistence, ends of the hierarchical and the parallel state; the dilution up to which
@@ -28,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, recorded, started
+from experiments.options import Options, computed, ended, plan, recorded, saved, started
 
 STARTS = ("hierarchical", "majority")
 RULES = ("supervised", "unsupervised")
@@ -96,23 +98,50 @@ def starts(xi: np.ndarray, seed) -> dict[str, np.ndarray]:
     """
     from hopfield_sim import patterns
 
-    first = np.take_along_axis(xi, (xi != 0).argmax(axis=0)[None], axis=0)[0]
+    first = hierarchical(xi)
     free = patterns.random(1, xi.shape[1], seed=seed)[0]
     chosen = {"hierarchical": first, "majority": np.sign(xi.sum(axis=0) + first / 2)}
     return {name: np.where(first == 0, free, spins) for name, spins in chosen.items()}
+
+
+def hierarchical(xi: np.ndarray) -> np.ndarray:
+    """The hierarchical state of patterns (pattern, neuron), 0 where all are blank: (neuron,)."""
+    return np.take_along_axis(xi, (xi != 0).argmax(axis=0)[None], axis=0)[0]
+
+
+def own_hierarchy(xi: np.ndarray):
+    """An observable: the overlap with the hierarchical state that the amplitudes have made.
+
+    Patterns in the order of falling |m_k|, each with the sign of m_k: states that differ in these
+    only have the same free energy, and networks of finite N go over into each other's.
+    """
+
+    def observed(model, spins, memory):
+        flat = spins.reshape(-1, spins.shape[-1]).astype(float)
+        found = np.empty(len(flat))
+        for k, (s, m) in enumerate(zip(flat, flat @ xi.T, strict=True)):
+            ranked = np.argsort(-np.abs(m), kind="stable")
+            state = hierarchical(xi[ranked] * np.where(m[ranked] < 0, -1, 1)[:, None])
+            found[k] = s @ state / np.count_nonzero(state)
+        return found.reshape(spins.shape[:-1])
+
+    observed.__name__ = "own_hierarchy"
+    observed.__doc__ = "Overlap with the hierarchical state in the order of the amplitudes"
+    return observed
 
 
 def measured(settings: Settings, model, xi, rule, start, seed, schedule=None):
     """Amplitudes with xi and the overlap with its hierarchical state in one run: Dataset.
 
     `amplitude`: thermal mean of |m_k|, (temperature, pattern); `hierarchy`, (temperature,), per
-    neuron that is not blank in all; `drift` and `hierarchy_drift`, second half minus first.
+    neuron that is not blank in all, in the order of the start; `own_hierarchy`, likewise, in that
+    of the amplitudes; `drift` and `hierarchy_drift`, second half minus first.
     """
     import xarray as xr
 
     from hopfield_sim import Schedule, observables, simulate
 
-    first = np.take_along_axis(xi, (xi != 0).argmax(axis=0)[None], axis=0)[0]
+    first = hierarchical(xi)
     references = np.vstack([xi, first / np.mean(first != 0)])
     run = simulate(
         model,
@@ -122,14 +151,16 @@ def measured(settings: Settings, model, xi, rule, start, seed, schedule=None):
         n_replicas=1,
         seed=seed,
         device=settings.device,
-        observe=(observables.overlap_with(references),),
+        observe=(observables.overlap_with(references), own_hierarchy(xi)),
     )
     every = np.abs(run["archetype_overlap"].isel(replica=0).values)  # (..., sample, reference)
     half = every.shape[-2] // 2
     mean = every.mean(axis=-2)
     drift = every[..., half:, :].mean(axis=-2) - every[..., :half, :].mean(axis=-2)
     dims = ("temperature",) if mean.ndim > 1 else ()
+    own = run["own_hierarchy"].isel(replica=0).mean("sample").values
     names = {
+        "own_hierarchy": (dims, own, "overlap with the hierarchical state of the amplitudes"),
         "amplitude": ((*dims, "pattern"), mean[..., :-1], "thermal mean of |m_k|"),
         "hierarchy": (dims, mean[..., -1], "overlap with the hierarchical state"),
         "drift": ((*dims, "pattern"), drift[..., :-1], "change of |m_k|, second half minus first"),
@@ -283,9 +314,7 @@ def report(found: dict, settings: Settings) -> None:
     results = multitasking.results(found, *asked[:2])
     print(multitasking.thresholds(found["learning"], *asked))
     figure = multitasking_figure.figure(found, results, *asked)
-    settings.figure.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(settings.figure, dpi=150)
-    print(f"figure: {settings.figure}")
+    saved(figure, settings.figure)
     for line in multitasking.ends(found["dense"]):
         print(f"dense: {line}")
     print(f"learning: {multitasking.teacher(found['learning'])}")

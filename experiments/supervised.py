@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments import from_examples
-from experiments.options import ended, started
+from experiments.options import ended, saved, started
 
 RULE = "supervised"
 
@@ -63,7 +63,7 @@ def report(found: dict, settings: Settings) -> None:
     for row, P in zip(axes, orders, strict=True):
         verdicts += from_examples.studied(row, found, theories, P, RULE, settings)
     figure.suptitle(from_examples.title(RULE, settings), fontsize=11)
-    from_examples.saved(figure, settings)
+    saved(figure, settings.figure)
     print("\n".join(verdicts))
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, recorded, started, timed_cell
+from experiments.options import Options, computed, ended, plan, recorded, saved, started, timed_cell
 
 AXES = ("n_neurons", "reduced_load", "relative_temperature")
 _NEAR = 0.05  # flipped neurons of the second start
@@ -230,9 +230,7 @@ def report(found: dict, settings: Settings) -> None:
         print(reading.table(found[P], compared[P], P))
     print(reading.time_table([_race(settings, P) for P in found], _PRECISION))
     figure = reading.drawn(found, compared, settings.realisations)
-    settings.figure.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(settings.figure, dpi=150)
-    print(f"figure: {settings.figure}")
+    saved(figure, settings.figure)
     for line in reading.verdicts(found, compared, _FEWEST_WRONG):
         print(line)
 

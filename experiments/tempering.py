@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, recorded, started, timed_cell
+from experiments.options import Options, computed, ended, plan, recorded, saved, started, timed_cell
 
 AXES = ("n_neurons",)
 _BINS = 41  # of q12
@@ -257,9 +257,7 @@ def report(found, settings: Settings) -> None:
         f"{settings.sweeps} sweeps (open symbols: not equilibrated in all sets)"
     )
     figure = tempering.spin_glass_phase(found, limits, settings.alpha, title)
-    settings.figure.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(settings.figure, dpi=150)
-    print(f"figure: {settings.figure}")
+    saved(figure, settings.figure)
     equilibrated = found.equilibrated.all("realisation")
     symmetric = comparison.z_scores(found.q_moment_1, 0 * found.temperature)
     of_both = {"not equilibrated": ~equilibrated}

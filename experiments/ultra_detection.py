@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, started, timed_cell
+from experiments.options import Options, computed, ended, plan, saved, started, timed_cell
 
 _TENSOR_LANE, _PAIR_LANE, _FIELD_LANE = range(3)  # kinds of Gaussian draws, apart from patterns
 _LEFT_BELOW = 0.5  # overlap below which a replica has left the pattern; m of the state is above 0.9
@@ -353,9 +353,7 @@ def report(update, thermal, pairs, settings: Settings) -> None:
     print(ultra_detection.growth_table(first))
     print(ultra_detection.thermal_table(heated))
     figure = ultra_detection.drawn(first, heated, paired, settings.crosstalk, _title(settings))
-    settings.figure.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(settings.figure, dpi=150)
-    print(f"figure: {settings.figure}")
+    saved(figure, settings.figure)
     print(ultra_detection.verdicts(first, heated, paired, settings.updates))
 
 

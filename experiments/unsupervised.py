@@ -40,7 +40,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments import from_examples
-from experiments.options import ended, started
+from experiments.options import ended, saved, started
 
 RULE = "unsupervised"
 _STARTS = 8  # archetypes of a network from whose first example it starts
@@ -161,7 +161,7 @@ def report(found: dict, settings: Settings) -> None:
         if not panel.has_data():
             panel.set_axis_off()
     figure.suptitle(from_examples.title(RULE, settings), fontsize=11)
-    from_examples.saved(figure, settings)
+    saved(figure, settings.figure)
     print("\n".join(verdicts))
 
 

@@ -126,6 +126,18 @@ def test_learning_from_examples_with_and_without_a_teacher():
     assert float(difference) < by_rule[0].std("realisation").max()
 
 
+def test_own_hierarchy_knows_no_sign_and_no_order():
+    """The state of the patterns in another order, one of them reversed: its own hierarchy is 1."""
+    xi = patterns.diluted(3, 20_000, 0.3, seed=1)
+    other = multitasking.hierarchical(xi[[1, 0, 2]] * np.array([[1], [-1], [1]]))
+    states = np.stack([multitasking.hierarchical(xi), other])
+    states = np.where(states == 0, 1, states)
+    found = multitasking.own_hierarchy(xi)(None, states, None)
+    np.testing.assert_allclose(found, 1, atol=1e-12)
+    # in the order of the start it is far from 1: half of (1 - d)^2 of the neurons differ, and more
+    assert states[1] @ multitasking.hierarchical(xi) / 20_000 < 0.6
+
+
 def test_amplitudes_are_those_of_the_network():
     """`measured` against overlaps of the model; the hierarchy is 1 in the hierarchical state."""
     xi = patterns.diluted(3, 2000, 0.4, seed=2)
