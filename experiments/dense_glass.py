@@ -25,9 +25,9 @@ from pathlib import Path
 import numpy as np
 
 from experiments.options import Options, computed, ended, plan, recorded, saved, started, timed_cell
+from experiments.tempering import density, equalised, two_starts
 
 AXES = ("n_neurons",)
-_PLACED_WITH = 1000  # sweeps of the run that places the ladder, the first fifth for warming up
 _PARAMAGNET_SWEEPS = 1000
 _INVERSE = 12  # inverse temperatures of a paramagnet, evenly spaced from 0 on
 
@@ -70,45 +70,25 @@ def network(interaction: int, reduced_load: float, n_neurons: int, seed):
 
 
 def ladder(settings: Settings) -> tuple[float, ...]:
-    """The temperatures, units of J, so that exchanges are equally likely between all neighbours.
-
-    From the rates that a short run of the largest network has at temperatures in geometric
-    progression; the same for the same settings.
-    """
-    from hopfield_sim import Schedule, observables
-    from hopfield_sim.tempering import parallel_tempering, placed
-
-    low, high = (one * settings.reduced_load**0.5 for one in settings.temperature)
+    """The temperatures, units of J, placed as those of `experiments.tempering`."""
+    ends = (one * settings.reduced_load**0.5 for one in settings.temperature)
     seed = (settings.seed, 0)
-    run = parallel_tempering(
-        network(settings.interaction, settings.reduced_load, max(settings.n_neurons), seed),
-        np.geomspace(low, high, max(settings.n_temperatures, 16)),
-        schedule=Schedule(_PLACED_WITH // 5, 1, _PLACED_WITH * 4 // 5),
-        n_replicas=settings.replicas,
-        seed=(*seed, 1),  # not the noise of a cell
-        device=settings.device,
-        observe=(observables.energy,),
-    )
-    # to 1e-4: the same ladder even where a library rounds otherwise in the last digit
-    return tuple(round(float(T), 4) for T in placed(run, settings.n_temperatures))
+    largest = network(settings.interaction, settings.reduced_load, max(settings.n_neurons), seed)
+    return equalised(largest, ends, settings, seed)
 
 
 def cell(settings: Settings, temperatures, seed, n_neurons: int, checkpoint=None):
     """The glass of one realisation, all temperatures: Dataset over temperature."""
     import xarray as xr
 
-    from experiments.tempering import density
-    from hopfield_sim import Schedule, observables, patterns, statistics
+    from hopfield_sim import Schedule, observables, statistics
     from hopfield_sim.tempering import parallel_tempering
 
     model = network(settings.interaction, settings.reduced_load, n_neurons, seed)
-    random = patterns.random(settings.replicas // 2, n_neurons, seed=(*seed, 2))
-    starts = np.empty((settings.replicas, n_neurons))
-    starts[0::2], starts[1::2] = model.patterns[0], random
     run = parallel_tempering(
         model,
         temperatures,
-        starts,
+        two_starts(model, settings.replicas, seed),
         Schedule(0, settings.sweeps // settings.every, settings.every),
         settings.replicas,
         seed=seed,
