@@ -81,7 +81,11 @@ def replica_overlap(row, realisations):
 
 
 def quenched(row, realisations):
-    """m where sequential dynamics at T = 0 from the pattern, in fixed order, comes to rest"""
+    """m where sequential dynamics at T = 0 from the pattern, in fixed order, comes to rest
+
+    At ahat = 0.28 it is 0.921(4) here, and 0.924(3) in random order: the row's 0.891(9), of few
+    sets, is 0.0295 lower, nearly all of its tolerance and 3 standard errors. At 0.24 they agree.
+    """
     return over(rests(row.given, kind_of(row), realisations))
 
 
@@ -131,7 +135,7 @@ EFFORT = {
     ("MC_m", 3, 200, 2000): (96, False),
     ("MC_q", 3, 200, 2000): (96, False),
     ("MC_m", 3, 400, 8000): (48, False),
-    ("MC_m", 3, 800, 48000): (16, True),  # 30 s
+    ("MC_m", 3, 800, 48000): (32, True),  # 50 s
     ("MC_m", 4, 128, 34953): (48, False),
     ("MC_m", 4, 192, 117965): (64, True),  # 45 s
     ("MC_m", 3, 400, 5333): (32, False),
