@@ -251,7 +251,7 @@ def _slices(axes, interaction: int, found: xr.Dataset, normalisation: str) -> No
         xlabel=r"temperature $T$ (units of $J$)",
         ylabel="overlap $m$",
         title=f"$P = {interaction}$: replicas that stayed (faint: some left)",
-        ylim=(0.25, 1.03),  # below half of what is possible none stayed: room for the legend
+        ylim=(0.35, 1.03),  # below half of what is possible none stayed: room for the legend
     )
     axes.legend(fontsize=7.5, loc="lower left", ncols=2)
     axes.grid(alpha=0.25)

@@ -269,8 +269,6 @@ def _loads(settings: Settings, interaction: int, sizes: tuple[int, ...], reduced
 
 
 def main(settings: Settings) -> None:
-    from analysis import dense_diagram
-
     if settings.redraw:
         kept = read(settings.numbers, "run without --redraw first, or name others with --numbers.")
         known = json.loads(kept.attrs["settings"])
@@ -283,9 +281,6 @@ def main(settings: Settings) -> None:
         print(_plan(settings))
         return
     found = {part.name: _swept(settings, part) for part in parts(settings)}
-    for name in found:
-        if name.endswith("map"):
-            found[name] = dense_diagram.reduced(found[name])
     written(_packed(found, settings), settings.numbers)
     report(found, settings)
 
@@ -309,7 +304,8 @@ def checked(settings: Settings) -> None:
 
 
 def _swept(settings: Settings, part: Part):
-    """One part, computed: Dataset over (n_neurons, alpha, temperature, realisation)."""
+    """One part, computed: Dataset over (n_neurons, alpha, temperature[, realisation])."""
+    from analysis import dense_diagram
     from hopfield_sim import Sweep
 
     sweep = Sweep(
@@ -322,7 +318,10 @@ def _swept(settings: Settings, part: Part):
         settings=recorded(settings, (*_GRIDS, *_FILES)) | {"interaction": part.interaction},
     )
     here = replace(settings, store=settings.store / f"{part.name}.zarr")
-    return computed(sweep, here).drop_vars("done", errors="ignore").load()
+    found = computed(sweep, here).drop_vars("done", errors="ignore").load()
+    if part.name.endswith("map"):
+        return dense_diagram.reduced(found)
+    return found.drop_vars("overlap_left")  # of the map only
 
 
 def _packed(found: dict, settings: Settings):
@@ -339,7 +338,7 @@ def _packed(found: dict, settings: Settings):
     last = provenance.runs(settings.store / f"{list(found)[-1]}.zarr")[-1]
     circumstances = ("date", "device", "platform", "hopfield-sim", "numpy", "numba")
     known = recorded(settings, _FILES) | {"realisations": settings.realisations}
-    whole = xr.merge(several, combine_attrs="drop")
+    whole = xr.merge(several, combine_attrs="drop_conflicts")
     whole.attrs = {
         "title": _TITLE,
         "settings": json.dumps(known),
