@@ -24,7 +24,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from experiments.options import ended, read, started, written
+from experiments.options import ended, read, saved, started, written
 
 _CURE = "run python -m experiments.benchmark first, or name others with --store."
 
@@ -123,9 +123,7 @@ def report(found, settings: Settings) -> None:
             "to 7 also --n-neurons 2048, 11 AVX-512 with VNNI)"
         )
     if bool(found.drawn.any()):
-        settings.figure.parent.mkdir(parents=True, exist_ok=True)
-        benchmark.lines(found).savefig(settings.figure, dpi=150)
-        print(f"figure: {settings.figure}")
+        saved(benchmark.lines(found), settings.figure)
 
 
 def _checked(settings: Settings) -> None:

@@ -31,6 +31,7 @@ from experiments.options import (
     plan,
     read,
     recorded,
+    saved,
     started,
     written,
 )
@@ -339,9 +340,7 @@ def report(trials, settings: Settings) -> None:
         limits = capacity.extrapolated(found.alpha_c, found.error)
         print(capacity.extrapolation_table(limits, expected))
     figure = capacity_figure.transition(trials, found, limits, expected, _title(settings))
-    settings.figure.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(settings.figure, dpi=150)
-    print(f"figure: {settings.figure}")
+    saved(figure, settings.figure)
     if limits is None:
         print("alpha_c(infinity): not extrapolated, three sizes are needed")
     else:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, recorded, started
+from experiments.options import Options, computed, ended, plan, recorded, saved, started
 
 AXES = ("n_patterns",)
 RULES = ("hebb", "projection")
@@ -133,9 +133,7 @@ def report(found, settings: Settings) -> None:
         )
         print(f"{count:>4}  {'  '.join(f'{text:>16}' for text in shown)}")
     figure = _figure(recalled, settings)
-    settings.figure.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(settings.figure, dpi=150)
-    print(f"figure: {settings.figure}")
+    saved(figure, settings.figure)
     print(_verdict(recalled["mean"], settings.flip_fraction))
 
 

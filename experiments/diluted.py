@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, recorded, started
+from experiments.options import Options, computed, ended, plan, recorded, saved, started
 
 AXES = ("n_inputs", "alpha", "temperature", "start_overlap")
 _ROWS = 4096  # neurons whose inputs are drawn together; a multiple of 4, the draws of a block
@@ -167,9 +167,7 @@ def report(found, settings: Settings) -> None:
         f"{found.sizes['realisation']} realisations, parallel heat bath dynamics"
     )
     figure = diluted.diluted_network(found, settings.last, title)
-    settings.figure.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(settings.figure, dpi=150)
-    print(f"figure: {settings.figure}")
+    saved(figure, settings.figure)
     wrong = settings.n_neurons * found.sizes["realisation"] * (1 - tree) / 2
     critical = theory.diluted.critical_load(found.temperature).alpha.fillna(0)
     left_out = {

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, recorded, started
+from experiments.options import Options, computed, ended, plan, recorded, saved, started
 
 AXES = ("n_neurons", "alpha", "sweeps_per_step")
 _MARGIN = 0.8  # share of the spinodal load up to which theory and simulation are compared
@@ -231,9 +231,7 @@ def report(found, settings: Settings) -> None:
         "theory: Amit–Gutfreund–Sompolinsky (RS)"
     )
     figure = hysteresis.thermal_loops(found, title)
-    settings.figure.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(settings.figure, dpi=150)
-    print(f"figure: {settings.figure}")
+    saved(figure, settings.figure)
     left_out = {
         name: mask.broadcast_like(scores.z).transpose(*scores.z.dims)
         for name, mask in _left_out(slow, predicted).items()

@@ -93,6 +93,13 @@ def written(found, path: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
+def saved(figure, path: Path) -> None:
+    """Keep a matplotlib Figure as a picture, and say where."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+    print(f"figure: {path}")
+
+
 def timed_cell(run, sweeps: int) -> float:
     """Seconds that a cell of `sweeps` sweeps takes here, from two short ones after a first call.
 

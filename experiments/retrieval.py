@@ -17,7 +17,17 @@ from typing import Literal
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, loads, plan, recorded, started, timed_cell
+from experiments.options import (
+    Options,
+    computed,
+    ended,
+    loads,
+    plan,
+    recorded,
+    saved,
+    started,
+    timed_cell,
+)
 
 AXES = ("alpha", "temperature")
 _GRID_ALPHA = tuple(round(0.01 * k, 2) for k in range(1, 17))
@@ -161,9 +171,7 @@ def report(found, settings: Settings) -> None:
     )
     print(_escapes(found, predicted.notnull(), settings.replicas))
     figure = phase_diagram.retrieval(found, scores, title, settings.replicas)
-    settings.figure.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(settings.figure, dpi=150)
-    print(f"figure: {settings.figure}")
+    saved(figure, settings.figure)
     left_out = _left_out(found, predicted, settings.n_neurons)
     print(_finite_size(scores, ~np.logical_or.reduce(xr.broadcast(*left_out.values())), settings))
     print(comparison.verdict(scores, reasons=left_out))

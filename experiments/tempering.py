@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, recorded, started, timed_cell
+from experiments.options import Options, computed, ended, plan, recorded, saved, started, timed_cell
 
 AXES = ("n_neurons",)
 _BINS = 41  # of q12
@@ -49,18 +49,26 @@ class Settings(Options):
 
 
 def ladder(settings: Settings) -> tuple[float, ...]:
-    """The temperatures, so that exchanges are equally likely between all neighbours.
-
-    From the rates that a short run of the largest network has at temperatures in geometric
-    progression; the same for the same settings.
-    """
-    from hopfield_sim import Hopfield, Schedule, observables, patterns
-    from hopfield_sim.tempering import parallel_tempering, placed
+    """The temperatures: `equalised` for the largest network of the first realisation."""
+    from hopfield_sim import Hopfield, patterns
 
     n_neurons, seed = max(settings.n_neurons), (settings.seed, 0)
+    model = Hopfield(patterns.random(round(settings.alpha * n_neurons), n_neurons, seed))
+    return equalised(model, settings.temperature, settings, seed)
+
+
+def equalised(model, ends, settings, seed) -> tuple[float, ...]:
+    """Temperatures between two ends at which exchanges are equally likely between all neighbours.
+
+    From the rates that a short run of the network has at temperatures in geometric progression; the
+    same for the same settings (n_temperatures, replicas, device).
+    """
+    from hopfield_sim import Schedule, observables
+    from hopfield_sim.tempering import parallel_tempering, placed
+
     run = parallel_tempering(
-        Hopfield(patterns.random(round(settings.alpha * n_neurons), n_neurons, seed)),
-        np.geomspace(*settings.temperature, max(settings.n_temperatures, 16)),
+        model,
+        np.geomspace(*ends, max(settings.n_temperatures, 16)),
         schedule=Schedule(_PLACED_WITH // 5, 1, _PLACED_WITH * 4 // 5),
         n_replicas=settings.replicas,
         seed=(*seed, 1),  # not the noise of a cell
@@ -71,6 +79,16 @@ def ladder(settings: Settings) -> tuple[float, ...]:
     return tuple(round(float(T), 4) for T in placed(run, settings.n_temperatures))
 
 
+def two_starts(model, n_replicas: int, seed) -> np.ndarray:
+    """The first pattern, and random states: (replica, neuron), by turns."""
+    from hopfield_sim import patterns
+
+    starts = np.empty((n_replicas, model.n_neurons))
+    starts[0::2] = model.patterns[0]
+    starts[1::2] = patterns.random(n_replicas // 2, model.n_neurons, seed=(*seed, 2))
+    return starts
+
+
 def cell(settings: Settings, temperatures, seed, n_neurons: int, checkpoint=None):
     """One realisation, all temperatures: Dataset over temperature."""
     import xarray as xr
@@ -79,13 +97,11 @@ def cell(settings: Settings, temperatures, seed, n_neurons: int, checkpoint=None
     from hopfield_sim.tempering import parallel_tempering
 
     xi = patterns.random(round(settings.alpha * n_neurons), n_neurons, seed=seed)
-    random = patterns.random(settings.replicas // 2, n_neurons, seed=(*seed, 2))
-    starts = np.empty((settings.replicas, n_neurons))
-    starts[0::2], starts[1::2] = xi[0], random
+    model = Hopfield(xi)
     run = parallel_tempering(
-        Hopfield(xi),
+        model,
         temperatures,
-        starts,
+        two_starts(model, settings.replicas, seed),
         Schedule(0, settings.sweeps // settings.every, settings.every),
         settings.replicas,
         seed=seed,
@@ -257,9 +273,7 @@ def report(found, settings: Settings) -> None:
         f"{settings.sweeps} sweeps (open symbols: not equilibrated in all sets)"
     )
     figure = tempering.spin_glass_phase(found, limits, settings.alpha, title)
-    settings.figure.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(settings.figure, dpi=150)
-    print(f"figure: {settings.figure}")
+    saved(figure, settings.figure)
     equilibrated = found.equilibrated.all("realisation")
     symmetric = comparison.z_scores(found.q_moment_1, 0 * found.temperature)
     of_both = {"not equilibrated": ~equilibrated}

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, recorded, started, timed_cell
+from experiments.options import Options, computed, ended, plan, recorded, saved, started, timed_cell
 
 AXES = ("n_neurons", "alpha", "start_overlap")
 _STARTS = tuple(round(0.1 + 0.025 * k, 3) for k in range(25))
@@ -173,9 +173,7 @@ def report(found, settings: Settings) -> None:
         f"{found.sizes['realisation']} networks, {settings.replicas} starts each"
     )
     figure = transient.recall(scores, curves_of, found.recalled, edges, title)
-    settings.figure.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(settings.figure, dpi=150)
-    print(f"figure: {settings.figure}")
+    saved(figure, settings.figure)
     wrong = shown.n_neurons * found.sizes["realisation"] * settings.replicas
     left_out = {
         f"with fewer than {_FEWEST_WRONG} wrong neurons in all": (

@@ -17,6 +17,7 @@ _MODULES = (
     "patterns",
     "randomness",
     "statistics",
+    "tap",
     "tempering",
     "theory",
 )

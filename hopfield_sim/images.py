@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -22,12 +22,13 @@ class Images(NamedTuple):
     shape: tuple[int, int]
 
 
-def digits(threshold: float = 8) -> Images:
+def digits(threshold: float | Literal["median"] = 8) -> Images:
     """The 1797 handwritten digits of scikit-learn, 8 x 8 pixels: xi = +1 where pixel >= threshold.
 
-    threshold: grey value in (0, 16]. Needs scikit-learn (`pip install hopfield-sim[digits]`; no
-    download: the images come with it). Raises ModuleNotFoundError without it, ValueError for
-    another threshold.
+    threshold: grey value in (0, 16], or "median": +1 where a pixel is brighter than its median over
+    all images, so that it is lit as often as not, if its grey values allow it. Needs scikit-learn
+    (`pip install hopfield-sim[digits]`; no download: the images come with it). Raises
+    ModuleNotFoundError without it, ValueError for another threshold.
     Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI (1998).
     """
     try:
@@ -41,12 +42,15 @@ def digits(threshold: float = 8) -> Images:
     return _binarised(data.images, data.target, threshold, brightest=16)
 
 
-def folder(path: str | Path, threshold: float = 128, prefix: str = "") -> Images:
+def folder(
+    path: str | Path, threshold: float | Literal["median"] = 128, prefix: str = ""
+) -> Images:
     """The images of a folder of IDX files, plain or gzip: xi = +1 where pixel >= threshold.
 
     The folder holds `PREFIX*images-idx3-ubyte[.gz]` and, where there are labels,
     `PREFIX*labels-idx1-ubyte[.gz]`, as MNIST and Fashion-MNIST are distributed. prefix: chooses
-    among several sets, e.g. "t10k" or "train". threshold: grey value in (0, 255].
+    among several sets, e.g. "t10k" or "train". threshold: grey value in (0, 255], or "median", as
+    for `digits`.
 
     Raises FileNotFoundError where there is no such file, ValueError where there are several, or a
     file is not in the format, is cut off, or labels and images differ in number.
@@ -100,16 +104,24 @@ def _single(path: Path, name: str) -> Path:
 
 
 def _binarised(
-    images: np.ndarray, labels: np.ndarray | None, threshold: float, brightest: int
+    images: np.ndarray,
+    labels: np.ndarray | None,
+    threshold: float | Literal["median"],
+    brightest: int,
 ) -> Images:
-    if not 0 < threshold <= brightest:  # NaN fails too
-        raise ValueError(
-            f"threshold={threshold!r} is not possible; it must lie in (0, {brightest}]."
-        )
     flat = images.reshape(len(images), -1)
+    if isinstance(threshold, str) and threshold == "median":
+        lit = flat > np.median(flat, axis=0)
+    elif not isinstance(threshold, str) and 0 < threshold <= brightest:  # NaN fails too
+        lit = flat >= threshold
+    else:
+        raise ValueError(
+            f"threshold={threshold!r} is not possible; it must lie in (0, {brightest}], or be "
+            "'median'."
+        )
     known = np.full(len(images), -1) if labels is None else labels
     return Images(
-        np.where(flat >= threshold, 1, -1).astype(np.float32),
+        np.where(lit, 1, -1).astype(np.float32),
         known.astype(np.int64),
         images.shape[1:],
     )

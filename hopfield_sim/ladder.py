@@ -135,7 +135,7 @@ class Ladder(Run):
             words = randomness.words(
                 self.stream.key,
                 randomness.EXCHANGE,
-                self.stream.lanes[: n_pairs * n_replicas].T[:, :, None],  # all lanes at once
+                self.stream.lanes[: n_pairs * n_replicas],  # all lanes at once
                 batch * self._blocks,
                 self._blocks,
             )

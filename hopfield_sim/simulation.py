@@ -125,7 +125,7 @@ class Run:
         self.long_names = {name: text.splitlines()[0] for name, text in names.items()}
         self.long_names["acceptance"] = "Fraction of attempted flips that were accepted"
         self.seen = {name: [] for name in self.long_names}
-        self._checkpoint, self._identity, self._kept, self._piece = None, None, None, 1
+        self._checkpoint, self._begun, self._kept, self._piece = None, None, None, 1
         self._looked()  # an observable that does not suit complains before the work starts
 
     @property
@@ -146,26 +146,32 @@ class Run:
         """
         if checkpoint is None:
             return
-        rule = self.rule
-        self._checkpoint, start = checkpoint, self.spins.copy()
-        self._identity = functools.cache(
-            lambda: {
-                "network": fingerprint(self.model, start),
-                "rule": [type(rule).__name__, rule.order, rule.kind],
-                "temperature": dynamics.temperatures(rule).tolist(),
-                "lanes": [int(size) for size in self.shape],
-                "seed": list(self.seed),
-                "stream_version": STREAM_VERSION,
-                "first_sweep": self.first_sweep,
-                "observe": [function.__name__ for function in self.observe],
-                **protocol,
-            }
-        )
+        self._checkpoint = checkpoint
+        self._begun = self.rule, self.spins.copy(), protocol
         if checkpoint.file.exists():  # a short run is spared what makes its identity
-            found = checkpoint.load(self._identity())
+            found = checkpoint.load(self._identity)
             if found is not None:
                 self.restore(found)
                 self._kept = self.sweeps, self.samples
+
+    @functools.cached_property
+    def _identity(self) -> dict[str, object]:
+        """Whatever determines this run.
+
+        (Kept by no closure over the run: such a circle would hold network after network in memory.)
+        """
+        rule, start, protocol = self._begun
+        return {
+            "network": fingerprint(self.model, start),
+            "rule": [type(rule).__name__, rule.order, rule.kind],
+            "temperature": dynamics.temperatures(rule).tolist(),
+            "lanes": [int(size) for size in self.shape],
+            "seed": list(self.seed),
+            "stream_version": STREAM_VERSION,
+            "first_sweep": self.first_sweep,
+            "observe": [function.__name__ for function in self.observe],
+            **protocol,
+        }
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that changes, as arrays."""
@@ -182,7 +188,7 @@ class Run:
     def save(self, at_once: bool = False) -> None:
         """Save the state, if that is due; to be called where all of it belongs to one moment."""
         if self._checkpoint is not None and (at_once or self._checkpoint.due()):
-            self._checkpoint.save(self._identity(), self.state())
+            self._checkpoint.save(self._identity, self.state())
             self._kept = self.sweeps, self.samples
 
     def finish(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import os
 import pickle
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 import warnings
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -451,3 +453,17 @@ def test_a_full_disk_costs_the_checkpoint_and_not_the_run(kept):
     # what was saved before is still whole, and the run can go on from it
     found = simulate(model, Glauber(0.6), "random", schedule, seed=1, checkpoint=kept)
     xr.testing.assert_identical(found, expected)
+
+
+def test_a_run_holds_nothing_in_memory_when_it_is_over(tmp_path):
+    """No circle of references: networks of a sweep would pile up until the collector comes."""
+    model = Hopfield(patterns.random(3, 50, seed=1))
+    alive = weakref.ref(model)
+    gc.disable()
+    try:
+        kept = Checkpoint(tmp_path / "chain", seconds=0)
+        simulate(model, Glauber(0.3), model.patterns[0], Schedule(2, 3), seed=1, checkpoint=kept)
+        del model
+        assert alive() is None
+    finally:
+        gc.enable()

@@ -193,3 +193,21 @@ def test_a_quench_does_not_measure_the_capacity(reduced_load):
     given = {"P": 3, "N": n_neurons, "K": n_patterns}
     m, error = over(rests(given, "distinct", 12))
     assert m - 3 * error > 0.75
+
+
+def test_even_order_below_a_hundred_neurons_tests_nothing():
+    """P = 4 at (0.1, 0.25): theory has m = 0.987; of 64 neurons many lose the pattern for good.
+
+    The third cumulant of the couplings shifts even orders by N^(1 - P/2). Counted are replicas that
+    end below half of the overlap: one in a hundred at N = 128, in theory none.
+    """
+    assert dense.retrieval(4, 0.1 / 6, 0.25).m > 0.98
+    n_left = []
+    for realisation in range(16):
+        model = Dense(patterns.random(round(0.1 / 6 * 64**3), 64, seed=(32, realisation)), 4)
+        run = simulate(
+            model, Glauber(0.25), model.patterns[0], Schedule(400, 20), 4, observe=(first_overlap,)
+        )
+        n_left.append(int((run.first_overlap.mean("sample") < 0.5).sum()))
+    # 5 or more of 64 with one in a hundred each: a chance of 6e-4
+    assert sum(n_left) >= 5

@@ -46,7 +46,7 @@ def test_digits_are_the_1797_of_scikit_learn():
         np.testing.assert_array_equal(other > 0, grey >= threshold)
 
 
-@pytest.mark.parametrize("threshold", [0, -1, 17, float("nan")])
+@pytest.mark.parametrize("threshold", [0, -1, 17, float("nan"), "mean"])
 def test_digits_refuse_a_threshold_outside_their_grey_values(threshold):
     pytest.importorskip("sklearn", reason="needs scikit-learn for its digits")
     with pytest.raises(ValueError, match="threshold=.*\\(0, 16\\]"):
@@ -60,6 +60,12 @@ def test_a_plain_folder(folder):
     assert found.labels.tolist() == LABELS.tolist()
     np.testing.assert_array_equal(found.patterns, np.where(PIXELS.reshape(5, 12) >= 128, 1, -1))
     np.testing.assert_array_equal(images.folder(str(folder), 4).patterns[0], [-1] + 11 * [1])
+
+
+def test_median_lights_each_pixel_as_often_as_not(folder):
+    """Five images, each brighter than the one before at every pixel: the last two are lit."""
+    found = images.folder(folder, "median").patterns
+    np.testing.assert_array_equal(found > 0, np.arange(5)[:, None] > 2 + np.zeros(12))
 
 
 def test_gzip_is_the_same_as_plain(folder, tmp_path_factory):

@@ -43,6 +43,8 @@ REFUSED = {
     "distance": (-1,),
     "radius": (0,),
     "failure": (0, 1.1),
+    "coupling_noise": (-0.1, np.inf, np.nan),
+    "scaled_noise": (-0.1,),
 }
 ALLOWED = {
     "alpha": 1e-300,

@@ -51,6 +51,8 @@ EXAMPLE = {
     "n_clusters": 8,
     "n_units": 64,
     "n_erased": 2,
+    "coupling_noise": 2.0,
+    "scaled_noise": 0.7,
     # not parameters of the table: never arrays
     "amplitudes": (0.5, 0.5, 0.5),
     "n_condensed": 3,

@@ -11,6 +11,7 @@ __all__ = [
     "cliques",
     "continuation",
     "conventions",
+    "decomposition",
     "dense",
     "dense_1rsb",
     "dense_glass",
@@ -32,6 +33,7 @@ __all__ = [
     "projection",
     "quadrature",
     "transient",
+    "ultra_detection",
     "willshaw",
 ]
 

@@ -82,6 +82,8 @@ PARAMETERS = {
     "radius": _positive("radius of the patterns over sqrt(d - 1)"),
     "failure": Domain("probability p of failure", 0, 1, (False, True), "in (0, 1]"),
     "sharpness": _positive("inverse width lambda of the separation function"),
+    "coupling_noise": _at_least("amplitude omega of the noise of a coupling", 0),
+    "scaled_noise": _at_least("amplitude of the noise of a pair over sqrt(N)", 0),
 }
 _HINTS = {
     "alpha": "a finite number of patterns, alpha -> 0, has functions of its own: low_load",

@@ -19,6 +19,9 @@ on; in a parallel state neurons follow a majority. The theory has no load: alpha
     hierarchical_dilution                up to which dilution the former is one, and stable
     onset_temperature, melting_temperature, symmetric_temperature, hierarchical_end, parallel_end,
     coexistence_dilution                 the lines of the (d, T) diagram
+    learned, large_dataset               the network that has learned its patterns from examples
+    examples_needed, tolerated_entropy, one_step_examples, equal_entropy
+                                         thresholds for learning, with and without a teacher
 
 Sources: E. Agliari, A. Barra, A. Galluzzi, F. Guerra, F. Moauro, Phys. Rev. Lett. 109 (2012)
 268101; E. Agliari, A. Barra, A. Galluzzi, M. Isopi, Neural Networks 49 (2014) 19. The parallel
@@ -29,6 +32,7 @@ import numpy as np
 
 from hopfield_sim.theory.continuation import roots
 from hopfield_sim.theory.labels import branches, common_grid, evaluated, parameter
+from hopfield_sim.theory.multitasking_examples import large_dataset, learned
 from hopfield_sim.theory.multitasking_flow import (
     CONVENTION,
     MOST_PATTERNS,
@@ -50,20 +54,32 @@ from hopfield_sim.theory.multitasking_lines import (
     parallel_end,
     symmetric_temperature,
 )
+from hopfield_sim.theory.multitasking_thresholds import (
+    equal_entropy,
+    examples_needed,
+    one_step_examples,
+    tolerated_entropy,
+)
 
 __all__ = [
     "coexistence_dilution",
     "condensed",
+    "equal_entropy",
+    "examples_needed",
     "hierarchical",
     "hierarchical_dilution",
     "hierarchical_end",
+    "large_dataset",
+    "learned",
     "majority",
     "melting_temperature",
+    "one_step_examples",
     "onset_temperature",
     "parallel_end",
     "retrieval",
     "solutions",
     "symmetric_temperature",
+    "tolerated_entropy",
 ]
 
 _DENSE = SOURCE + "; interactions of order p > 2 derived here, checked by simulation"

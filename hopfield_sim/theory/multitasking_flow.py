@@ -34,7 +34,7 @@ MOST_PATTERNS = 10
 # A field of this part of the sum of its terms' sizes is none: they cancel within rounding.
 _TIE = 1e-12
 # An overlap below this part of its start is on its way to zero.
-_MELTED = 1e-10
+MELTED = 1e-10
 # Points computed together times columns: bounds the memory.
 _CHUNK = 400_000
 # Beyond this the functions of a spin have their limits, to the last digit.
@@ -123,7 +123,7 @@ def _flow(start, d, T, p, **limits):
     def slopes(m, d, T, equal):
         found = _susceptibility(m, d, T, p)
         found[~np.isfinite(found).all(axis=(1, 2)) | (T == 0)] = 0  # a step function
-        return equal @ found * _stiffness(m, p)[:, None, :]
+        return equal @ found * stiffness(m, p)[:, None, :]
 
     m = np.zeros_like(start)
     # From 1 - d on all overlaps of the pairwise network vanish, critically slowly at first.
@@ -131,7 +131,7 @@ def _flow(start, d, T, p, **limits):
     m[ordered], converged = attracted(
         projected_image, slopes, *(values[ordered] for values in (start, d, T, equal)), **limits
     )
-    m[m < _MELTED * start] = 0
+    m[m < MELTED * start] = 0
     m[ordered[~converged]] = np.nan
     return of_overlaps(m, d, T, p)
 
@@ -165,7 +165,7 @@ def image(m, d, T, p):
 def curvature(m, d, T, p):
     """1 - beta D^(1/2) << xi xi^T sech^2(h/T) >> D^(1/2), (point, pattern, pattern): that of f over
     the overlaps in units of that of free spins; NaN where spins in a tie make it infinite."""
-    root = np.sqrt(_stiffness(m, p))
+    root = np.sqrt(stiffness(m, p))
     susceptibility = _susceptibility(m, d, T, p)
     susceptibility[~np.isfinite(susceptibility).all(axis=(1, 2))] = np.nan
     return np.eye(m.shape[1]) - root[:, :, None] * susceptibility * root[:, None, :]
@@ -182,10 +182,17 @@ def stability(m, d, T, p):
 
 def _averages(m, T, p):
     """sech^2, tanh and spin entropy of h/T in each column, (point, column)."""
-    entries, weight = columns(m.shape[1])[0].T, m ** (p - 1)
-    field = weight @ entries
+    return of_fields(m ** (p - 1), columns(m.shape[1])[0], T)
+
+
+def of_fields(weight, entries, T):
+    """sech^2, tanh and spin entropy of h/T where h = sum_nu entries_nu weight_nu: (point, site).
+
+    weight: (point, pattern); entries: (site, pattern); T: (point,).
+    """
+    field = weight @ entries.T
     still = T == 0
-    field[still] *= np.abs(field[still]) > _TIE * (weight[still] @ np.abs(entries))
+    field[still] *= np.abs(field[still]) > _TIE * (weight[still] @ np.abs(entries.T))
     coldest = np.maximum(T, np.finfo(float).tiny)[:, None]
     with np.errstate(over="ignore"):
         return thermal_functions(np.clip(field / coldest, -_SATURATED, _SATURATED))
@@ -201,6 +208,6 @@ def _susceptibility(m, d, T, p):
         return np.where(found == 0, 0, found / T[:, None, None])
 
 
-def _stiffness(m, p):
+def stiffness(m, p):
     """(p - 1) m^(p-2), the derivative of the field m^(p-1)."""
     return (p - 1) * m ** (p - 2) if p > 2 else np.ones_like(m)
