@@ -40,7 +40,7 @@ AXES = ("binarisation", "interaction", "n_examples")
 BINARISATIONS = ("median", "threshold", "shuffled")
 RULES = ("supervised", "unsupervised")
 _LONGEST = 1000  # sweeps; zero temperature in fixed order halts by itself, far earlier
-_PLACES = ("images", "results", "redraw")
+_PLACES = ("images", "numbers", "redraw")
 _TILT = 3  # share by which the own overlap is made larger or smaller, times sqrt(N)
 _DISTINCT = 4  # the largest P for which sums over examples are exact with distinct sites
 
@@ -51,10 +51,10 @@ class Settings(Options):
     """Folder of one Zarr store for each set of images. Found again, they are resumed, and extended
     by other grid values or more realisations; made with other settings, refused."""
     figure: Path = Path("results/images.png")
-    results: Path = Path("results/images.nc")
+    numbers: Path = Path("results/images.nc")
     """NetCDF file of what table and figure show: written when all is computed."""
     redraw: bool = False
-    """Simulate nothing and read no images: table and figure from --results."""
+    """Simulate nothing and read no images: table and figure from --numbers."""
     images: tuple[Path, ...] = ()
     """Folders of labelled IDX files, one set of images each; none: scikit-learn's digits."""
     realisations: int = 16
@@ -206,7 +206,7 @@ def main(settings: Settings) -> None:
     from hopfield_sim import device
 
     if settings.redraw:
-        results = read(settings.results, "run without --redraw first, or name others: --results.")
+        results = read(settings.numbers, "run without --redraw first, or name others: --numbers.")
         report(results, settings)
         return
     device.resolve(settings.device)
@@ -216,8 +216,8 @@ def main(settings: Settings) -> None:
         return
     parts = [_one(settings, folder) for folder in settings.images or (None,)]
     results = _results(settings, parts)
-    written(results, settings.results)
-    report(read(settings.results, "it was written just now."), settings)
+    written(results, settings.numbers)
+    report(read(settings.numbers, "it was written just now."), settings)
 
 
 def names(settings: Settings) -> list[str]:

@@ -29,7 +29,7 @@ def places(folder):
     return {
         "store": folder / "images",
         "figure": folder / "images.png",
-        "results": folder / "images.nc",
+        "numbers": folder / "images.nc",
     }
 
 
@@ -52,7 +52,7 @@ def test_it_ends_with_verdicts_and_a_figure(finished):
     settings, printed = finished
     assert sum("mean z²" in line for line in printed.splitlines()) == 3
     assert settings.figure.stat().st_size > 10_000
-    found = images.read(settings.results, "")
+    found = images.read(settings.numbers, "")
     assert found.overlap.dims[-3:] == ("realisation", "rule", "class")
     for name in found.data_vars:
         assert found[name].attrs["long_name"] and found[name].attrs["units"], name
@@ -74,7 +74,7 @@ def test_results_are_drawn_again_without_images(finished, tmp_path):
     assert redrawn.replace(str(again.figure), str(settings.figure)) in printed
     assert again.figure.read_bytes() == settings.figure.read_bytes()
     with pytest.raises(FileNotFoundError, match="run without --redraw"):
-        images.main(replace(again, results=tmp_path / "none.nc"))
+        images.main(replace(again, numbers=tmp_path / "none.nc"))
 
 
 def test_a_second_run_reuses_and_other_settings_are_refused(finished, monkeypatch):
