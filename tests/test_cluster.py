@@ -177,7 +177,7 @@ def test_every_experiment_that_sweeps_takes_a_scheduler():
     """Those that do not sweep: theory alone, times of this machine, and the tour."""
     sweeping, others = set(), set()
     for module in pkgutil.iter_modules(experiments.__path__):
-        if module.ispkg or module.name in ("options", "tour"):
+        if module.ispkg or module.name in ("options", "from_examples", "tour"):
             continue
         settings = importlib.import_module(f"experiments.{module.name}").Settings
         (sweeping if issubclass(settings, Options) else others).add(module.name)
