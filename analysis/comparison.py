@@ -363,7 +363,8 @@ def _columns(cells: xr.DataArray, names: Sequence[str]) -> np.ndarray:
                 f"columns can be any of {sorted(map(str, cells.coords))}."
             )
     values = [cells[name].broadcast_like(cells).transpose(*cells.dims).values for name in names]
-    table = np.stack([value.ravel() for value in values])
+    # numbers in place of the values, which may be words
+    table = np.stack([np.unique(value, return_inverse=True)[1].ravel() for value in values])
     _, number = np.unique(table, axis=1, return_inverse=True)
     return number.reshape(cells.shape)
 

@@ -195,6 +195,8 @@ def test_columns_are_the_units_of_the_error():
     assert found.error == pytest.approx(z2.mean(axis=1).std(ddof=1) / np.sqrt(3), rel=1e-12)
     alone = comparison.verdict(cells, columns=("alpha", "temperature"))
     assert alone.n_columns == 6
+    words = cells.assign_coords(rule=("alpha", ["taught", "alone", "taught"]))
+    assert comparison.verdict(words, columns="rule").n_columns == 2
     assert alone.error == pytest.approx(z2.std(ddof=1) / np.sqrt(6), rel=1e-12)
     assert np.isnan(comparison.verdict(cells.isel(alpha=[0])).error)
 
