@@ -47,7 +47,7 @@ class Study(Options):
     """Quality r of the maps."""
     map_examples: int = 5
     """Number of examples M of the maps."""
-    map_loads: tuple[int, ...] = (10, 14)
+    map_loads: tuple[int, ...] = (10, 7)
     """Number of loads of the map at each P, equally spaced."""
     map_largest: tuple[float, ...] = (0.08, 0.14)
     """The largest of them."""
