@@ -344,3 +344,32 @@ def _finish(image, slopes, near, parameters, limited):
         & attracting
     )
     return state, found
+
+
+def smallest_number(reached, possible, most):
+    """The smallest whole number >= 1 from which on something is reached, at many points.
+
+    By doubling, then bisection: right where it stays reached at all larger numbers.
+
+    Args:
+        reached: function of (points, number), arrays of indices and of whole numbers (point,), that
+            returns whether it is reached there, bool (point,).
+        possible: bool (point,), whether it is reached at all: elsewhere nothing is tried.
+        most: the largest number that is tried is the last power of two up to this.
+
+    Returns:
+        Array (point,) of whole numbers as floats; NaN where it is impossible, or not reached.
+    """
+    possible = possible.copy()
+    low, high = np.zeros(possible.size, int), np.ones(possible.size, int)
+    open_ = np.flatnonzero(possible)
+    while open_.size:
+        open_ = open_[~reached(open_, high[open_])]
+        low[open_], high[open_] = high[open_], 2 * high[open_]
+        possible[open_[high[open_] > most]] = False
+        open_ = open_[possible[open_]]
+    while (open_ := np.flatnonzero(possible & (high - low > 1))).size:
+        middle = (low + high)[open_] // 2
+        good = reached(open_, middle)
+        high[open_[good]], low[open_[~good]] = middle[good], middle[~good]
+    return np.where(possible, high, np.nan)

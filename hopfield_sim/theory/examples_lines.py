@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from scipy.special import gamma
 
-from hopfield_sim.theory.continuation import maxima, roots
+from hopfield_sim.theory.continuation import maxima, roots, smallest_number
 from hopfield_sim.theory.examples_folds import crossings, largest, scanned
 from hopfield_sim.theory.examples_phase import SOURCE, Setting, convention
 from hopfield_sim.theory.examples_saddle import Systems, highest_temperature
@@ -181,21 +181,10 @@ def examples_needed(
 
     ones = np.ones(load.size)
     possible = _overlap(load, T, ones, ones, P, **words) >= asked
-    M = np.full(load.size, np.nan)
-    low, high = np.zeros(load.size), np.ones(load.size)
-    open_ = np.flatnonzero(possible)
-    while open_.size:
-        open_ = open_[~reached(open_, high[open_])]
-        low[open_], high[open_] = high[open_], 2 * high[open_]
-        possible[open_[high[open_] > _MOST_EXAMPLES]] = False
-        open_ = open_[possible[open_]]
-    while (open_ := np.flatnonzero(possible & (high - low > 1))).size:
-        middle = np.floor((low + high)[open_] / 2)
-        good = reached(open_, middle)
-        high[open_[good]], low[open_[~good]] = middle[good], middle[~good]
-    M[possible] = high[possible]
+    M = smallest_number(reached, possible, _MOST_EXAMPLES)
+    found = ~np.isnan(M)
     m = np.full(load.size, np.nan)
-    m[possible] = _overlap(*(v[possible] for v in (load, T, r, high, P)), **words)
+    m[found] = _overlap(*(v[found] for v in (load, T, r, M, P)), **words)
     variables = {
         "n_examples": (M.reshape(shape), "number of examples from which on m >= overlap"),
         "m": (m.reshape(shape), _NAMES["m"]),

@@ -12,7 +12,7 @@ Alessandrelli, A. Barra, F. Ricci-Tersenghi, J. Stat. Mech. (2023) 113401.
 import numpy as np
 from scipy import special
 
-from hopfield_sim.theory.continuation import roots
+from hopfield_sim.theory.continuation import roots, smallest_number
 from hopfield_sim.theory.examples_phase import RULES, checked_choice, convention
 from hopfield_sim.theory.labels import common_grid, evaluated
 from hopfield_sim.theory.multitasking_examples import (
@@ -73,21 +73,11 @@ def examples_needed(
 
         ones = np.ones(d.size)
         possible = hierarchy(d, T, ones, ones.astype(int), p) >= asked
-        low, high = np.zeros(d.size, int), np.ones(d.size, int)
-        open_ = np.flatnonzero(possible)
-        while open_.size:
-            open_ = open_[~reached(open_, high[open_])]
-            low[open_], high[open_] = high[open_], 2 * high[open_]
-            possible[open_[high[open_] > _MOST_EXAMPLES]] = False
-            open_ = open_[possible[open_]]
-        while (open_ := np.flatnonzero(possible & (high - low > 1))).size:
-            middle = (low + high)[open_] // 2
-            good = reached(open_, middle)
-            high[open_[good]], low[open_[~good]] = middle[good], middle[~good]
-        at = np.flatnonzero(possible)
+        number = smallest_number(reached, possible, _MOST_EXAMPLES)
+        at = np.flatnonzero(~np.isnan(number))
         there = np.full(d.size, np.nan)
-        there[at] = hierarchy(d[at], T[at], r[at], high[at], p[at])
-        return {"n_examples": np.where(possible, high, np.nan), "hierarchy": there}
+        there[at] = hierarchy(d[at], T[at], r[at], number[at].astype(int), p[at])
+        return {"n_examples": number, "hierarchy": there}
 
     return evaluated(
         common_grid(
