@@ -125,7 +125,7 @@ class TwoLayer:
         return alone - (f * (g @ self.memories.T)).sum(-1)
 
     def gradient(self, v, h) -> tuple[np.ndarray, np.ndarray]:
-        """dE/dv = -tau_f (d^2 L_v) v' and dE/dh = -tau_h (d^2 L_h) h': (..., feature), (..., memory).
+        """dE/dv = -tau_f (d^2 L_v) v' and dE/dh = -tau_h (d^2 L_h) h', shaped as v and as h.
 
         The system is no gradient descent of E; the curvatures stand between.
         """
