@@ -30,6 +30,7 @@ _NAMES = {
     "OutlierEfficient": "models.modern",
     "Epanechnikov": "models.modern",
     "Polynomial": "models.modern",
+    "Universal": "models.universal",
     "number_of_patterns": "models.loads",
     "Glauber": "dynamics",
     "Metropolis": "dynamics",

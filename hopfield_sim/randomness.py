@@ -280,7 +280,10 @@ def normals(u: np.ndarray) -> np.ndarray:
     """Standard normal numbers from as many draws: float64 (..., draw), an even number of draws.
 
     sqrt(-2 ln v) (cos, sin)(2 pi w), v and w = (u + 1/2)/2^32 of two draws each: none is larger
-    than 6.8, which one of 10^11 would be. Source: Box and Muller, Ann. Math. Stat. 29 (1958) 610.
+    than 6.8, which one of 10^11 would be. The bits are those of the platform's logarithm and
+    cosine: other platforms agree to rounding.
+
+    Source: Box and Muller, Ann. Math. Stat. 29 (1958) 610.
     """
     v = (u[..., 0::2] + 0.5) * 2.0**-32
     angle = (u[..., 1::2] + 0.5) * (2 * np.pi * 2.0**-32)

@@ -70,7 +70,7 @@ class Continuous:
         Any state of R^d is allowed, also by models on the sphere: their formula is evaluated there.
         """
         rows, shape = self._rows(states)
-        return self._recalled(rows, None)[1].reshape(shape)
+        return self._known(self._recalled(rows, None)[1]).reshape(shape)
 
     def gradient(self, states: np.ndarray) -> np.ndarray:
         """dE/dx, (..., dimension), of the formula in R^d (not projected onto the sphere)."""
@@ -81,7 +81,7 @@ class Continuous:
         rows, shape = self._rows(states)
         mean, energy = self._recalled(rows, self.patterns)
         gradient = -mean if self.radius is not None else rows - mean
-        return energy.reshape(shape), gradient.reshape(*shape, -1)
+        return self._known(energy).reshape(shape), gradient.reshape(*shape, -1)
 
     def update(self, states: np.ndarray) -> np.ndarray:
         """The next state, (..., dimension): X^T p, on the sphere scaled to its radius.
@@ -119,8 +119,9 @@ class Continuous:
 
         Returns a Dataset on the axes of the cues: `state` (..., dimension), the last x; `energy`
         (step, ...) along the way, from the cue to the last state, which repeats where a query has
-        stopped before the others; `steps` done, `converged`, and `residual`, |f(x) - x| of the last
-        update. With values also `output` (..., feature), the values recalled at the last state.
+        stopped before the others (models without an energy leave it out); `steps` done,
+        `converged`, and `residual`, |f(x) - x| of the last update. With values also `output`
+        (..., feature), the values recalled at the last state.
 
         Raises ValueError for cues of another dimension or with NaN, and for fewer than one step.
         """
@@ -145,23 +146,24 @@ class Continuous:
         moving = xp.arange(n_queries)
         for _ in range(steps):
             new, energy = self._stepped(rows[moving])
-            energies.append(_copied(energies, moving, energy, n_queries, xp))
+            if energy is not None:
+                energies.append(_copied(energies, moving, energy, n_queries, xp))
             residual[moving] = xp.linalg.norm(new - rows[moving], axis=1)
             rows[moving] = new
             done[moving] += 1
             moving = moving[residual[moving] > limit]
             if not len(moving):
                 break
-        everything = xp.arange(n_queries)
-        energies.append(_copied(energies, everything, self.energy(rows), n_queries, xp))
         axes = ("query",) * len(shape)
         found = {
             "state": ((*axes, "dimension"), rows, "Last state"),
-            "energy": (("step", *axes), xp.stack(energies), "Energy after each step"),
             "steps": (axes, done, "Updates done"),
             "converged": (axes, residual <= limit, "Whether the last update moved it no more"),
             "residual": (axes, residual, "Distance that the last update moved it"),
         }
+        if energies:
+            energies = xp.stack([*energies, self.energy(rows)])
+            found["energy"] = (("step", *axes), energies, "Energy after each step")
         if self.values is not None:
             found["output"] = ((*axes, "feature"), self.recall(rows), "Recalled values")
         return _dataset(found, shape)
@@ -171,6 +173,14 @@ class Continuous:
         if self.radius is not None:
             return -potential
         return device.module(rows).sum(rows * rows, axis=1) / 2 - potential
+
+    def _known(self, energy):
+        if energy is None:
+            raise TypeError(
+                f"{type(self).__name__} has no energy: its retrieval is no descent. Dot products "
+                "with a softmax are LogSumExp, which has one."
+            )
+        return energy
 
     def _stepped(self, rows):
         """Next states and the energies of the present ones."""
