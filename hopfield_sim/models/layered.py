@@ -48,7 +48,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from hopfield_sim import device
+from hopfield_sim import device, patterns
 from hopfield_sim.kernels import retrieval
 from hopfield_sim.models.continuous import Continuous, checked_positive
 
@@ -118,7 +118,7 @@ class DistanceEnergy(Continuous):
     @classmethod
     def example(cls, dimension: int, seed: int) -> DistanceEnergy:
         """A small instance for contract tests."""
-        return cls(np.random.default_rng(seed).normal(size=(3, dimension)), beta=0.7)
+        return cls(patterns.gaussian(5, dimension, seed), beta=0.7)
 
 
 @dataclass(frozen=True, eq=False)
