@@ -32,6 +32,7 @@ __all__ = [
     "one_step",
     "projection",
     "quadrature",
+    "stored_set",
     "transient",
     "ultra_detection",
     "willshaw",
