@@ -147,9 +147,11 @@ def retrieval(n_clusters, n_patterns, cluster_overlap, self_overlap):
     found = solutions(n_clusters, n_patterns, cluster_overlap, self_overlap)
     single, cluster, all_of_them = (found.isel(branch=place, drop=True) for place in range(3))
     state = single.fillna(cluster).fillna(all_of_them)
-    kind = single.weight.notnull() + cluster.weight.notnull().where(single.weight.isnull(), True)
-    about = {"long_name": "0 global, 1 cluster, 2 single pattern", "units": "1"}
-    return state.assign(kind=kind.astype(float).assign_attrs(about)).assign_attrs(
+    exists, falls_to = single.weight.notnull(), cluster.weight.notnull()
+    kind = (2.0 * exists + falls_to.where(~exists, False)).assign_attrs(
+        long_name="0 global, 1 cluster, 2 single pattern", units="1"
+    )
+    return state.assign(kind=kind).assign_attrs(
         found.attrs | {"title": "clusters of patterns, retrieval from a pattern"}
     )
 
