@@ -32,6 +32,7 @@ __all__ = [
     "one_step",
     "projection",
     "quadrature",
+    "softmax_one",
     "transient",
     "ultra_detection",
     "willshaw",
