@@ -11,6 +11,8 @@ Sources: J. Y.-C. Hu et al. 2024 (arXiv:2404.03828) for Softmax_1; everything el
 checked by sampling.
 """
 
+from functools import cache
+
 import numpy as np
 
 from hopfield_sim.theory import log_sum_exp
@@ -61,10 +63,10 @@ def off_memory(n_patterns, dimension, self_overlap, threshold=0.0):
     }
 
     def means(*given):
-        rows = []
+        rows, softmax = [], cache(_means)  # the same for all t
         for number, d, kappa, t in zip(*given, strict=True):
             one = _means(number, d, kappa, t, rest=1.0)
-            soft = _means(number, d, kappa, 0.0, rest=0.0)
+            soft = softmax(number, d, kappa, 0.0, rest=0.0)
             rows.append((one[0], one[2], one[3], soft[2], soft[3]))
         return _columns(names, rows)
 
@@ -111,10 +113,10 @@ def stored(n_patterns, dimension, self_overlap, start_overlap=1.0, threshold=0.0
     }
 
     def means(*given):
-        rows = []
+        rows, softmax = [], cache(_means)  # the same for all t
         for number, d, kappa, x_0, t in zip(*given, strict=True):
             one = _means(number - 1, d, kappa, t, rest=1.0, start_overlap=x_0)
-            soft = _means(number - 1, d, kappa, 0.0, rest=0.0, start_overlap=x_0)
+            soft = softmax(number - 1, d, kappa, 0.0, rest=0.0, start_overlap=x_0)
             own = (each[1] + x_0 * each[2] for each in (one, soft))
             rows.append((one[0], one[1], next(own), soft[1], next(own)))
         return _columns(names, rows)
