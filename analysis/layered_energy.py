@@ -154,8 +154,9 @@ def drawn(found: dict, predicted: xr.Dataset, end: xr.Dataset, sharpness: float)
     _profile(axes[0, 0], found["surrogate"])
     _layered(axes[0, 1], found["stack"])
     _energies(axes[0, 2], found["stack"])
-    _entropies(axes[1, 0], found["entropy"], sharpness)
-    _memory(axes[1, 1], found["entropy"], end, sharpness)
+    laws = [_law(found["entropy"], d, sharpness) for d in found["entropy"].dimension.values]
+    _entropies(axes[1, 0], found["entropy"], laws, sharpness)
+    _memory(axes[1, 1], found["entropy"], laws, end)
     _ends(axes[1, 2], end, sharpness)
     for one in axes.flat:
         one.grid(alpha=0.25)
@@ -228,15 +229,15 @@ def _energies(axes, stack: xr.Dataset) -> None:
     axes.legend(fontsize=8)
 
 
-def _curves(entropy: xr.Dataset, d: int, sharpness: float) -> xr.Dataset:
+def _law(entropy: xr.Dataset, d: int, sharpness: float) -> xr.Dataset:
+    """The exact law on a fine grid of M."""
     ends_at = np.log(entropy.n_patterns.values[[0, -1]])
-    fine = np.unique(np.rint(np.exp(np.linspace(*ends_at, 45))))
+    fine = np.unique(np.rint(np.exp(np.linspace(*ends_at, 30))))
     return theory.stored_set.cross_entropy(int(d), fine, sharpness)
 
 
-def _entropies(axes, entropy: xr.Dataset, sharpness: float) -> None:
-    for place, d in enumerate(entropy.dimension.values):
-        law = _curves(entropy, d, sharpness)
+def _entropies(axes, entropy: xr.Dataset, laws: list, sharpness: float) -> None:
+    for place, (d, law) in enumerate(zip(entropy.dimension.values, laws, strict=True)):
         x = np.log(law.n_patterns) / d
         style = _style(place)
         for name, filled in (("stored", True), ("held_out", False)):
@@ -264,11 +265,10 @@ def _entropies(axes, entropy: xr.Dataset, sharpness: float) -> None:
     axes.legend(fontsize=8)
 
 
-def _memory(axes, entropy: xr.Dataset, end: xr.Dataset, sharpness: float) -> None:
+def _memory(axes, entropy: xr.Dataset, laws: list, end: xr.Dataset) -> None:
     memory = entropy.held_out - entropy.stored
-    for place, d in enumerate(entropy.dimension.values):
+    for place, (d, law) in enumerate(zip(entropy.dimension.values, laws, strict=True)):
         half = float(end.half_weight.sel(dimension=d))
-        law = _curves(entropy, d, sharpness)
         style = _style(place)
         x = np.log(law.n_patterns) - half
         axes.plot(x, law.memory, color=style["color"], ls=DASHES[place % 7], lw=1)
@@ -292,7 +292,7 @@ def _memory(axes, entropy: xr.Dataset, end: xr.Dataset, sharpness: float) -> Non
 
 def _ends(axes, end: xr.Dataset, sharpness: float) -> None:
     smallest = int(end.dimension.min())
-    d = np.unique(np.rint(np.geomspace(min(3, smallest), 64, 16)).astype(int))
+    d = np.unique(np.rint(np.geomspace(min(3, smallest), 48, 12)).astype(int))
     law = theory.stored_set.memorised(d, sharpness)
     axes.plot(1 / d, law.alpha, color=COLOURS[1], lw=1.3, label="exact")
     style = {"color": COLOURS[2], "ls": DASHES[1], "lw": 1.3}

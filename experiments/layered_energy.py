@@ -32,7 +32,7 @@ KINDS = ("same", "sharper", "growing", "different")
 _FEWEST_PAIRS = 1000  # of patterns that weigh, in all; below, rare near pairs make <ln(1 + S)>
 _DISTANCES = tuple(10.0**k for k in range(-4, 2))  # |x - y|/sqrt(d) of the pairs
 _POSITIONS = np.linspace(-0.4, 1.4, 181)
-_ANCHOR = 0.42  # position of y between two patterns: near the top, where both weigh
+_ANCHOR = 0.38  # position of y between two patterns: near the top, where both weigh
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,8 +267,11 @@ def checked(settings: Settings) -> None:
                 f"{lowest} are needed."
             )
     given = (settings.sharpness, settings.stack_sharpness, *settings.surrogate_sharpness)
-    if not (settings.surrogate_sharpness and min(given) > 0 and max(given) < np.inf):
-        raise ValueError(f"sharpness {min(given, default=None)}: finite numbers > 0 are needed.")
+    if not (settings.surrogate_sharpness and all(0 < beta < np.inf for beta in given)):
+        raise ValueError(
+            f"--sharpness, --stack-sharpness, --surrogate-sharpness {given}: finite numbers > 0 "
+            "are needed."
+        )
 
 
 def main(settings: Settings) -> None:
