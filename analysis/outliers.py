@@ -15,6 +15,9 @@ PUBLISHED = (
     "Hu et al. 2024 report about 22 % less kurtosis on average, in trained transformers: other "
     "networks than these, whose numbers follow from d and t"
 )
+_PLAIN = (
+    "as published, t = 0, the memory at zero is one of M + 1 and has a weight of about 1/M at most"
+)
 _PAIRS = (("softmax with sink", "Softmax_1 with threshold"), ("softmax", "Softmax_1"))
 
 
@@ -150,7 +153,7 @@ def stack_text(stack: xr.Dataset) -> str:
                 pair = " and ".join(_number(100 * own[name]) for name in ("kurtosis", "largest"))
                 parts.append(f"{normalisation} {pair} %")
             lines.append(f"  {keys} keys: {'; '.join(parts)}")
-    lines.append(f"  ({PUBLISHED})")
+    lines += [f"  ({PUBLISHED};", f"  {_PLAIN})"]
     return "\n".join(lines)
 
 

@@ -107,8 +107,9 @@ def test_boundary_is_the_limit_of_the_exact_law():
     """kappa (t_1/2 - t) tends to a constant: that of E exp(kappa m) beside its exponent.
 
     Above the condensation load the sum is its mean, exp(d phi) times
-    C = (1 - u^2)^(-3/2) sqrt(1/(1 + r)) with r = (1 + u^2)/(1 - u^2) by Laplace's method. What is
-    left falls as 1/d: 2 % at d = 160.
+    (1 - u^2)^(-3/2) [(1 + u^2)/(1 - u^2)^2]^(-1/2) by Laplace's method, of logarithm 0.015. What is
+    left, of order 1/d and from the fluctuations of the sum, was 0.05, 0.007 and 0.0002 at
+    d = 40, 80 and 160.
     """
     alpha, sharpness = 0.2, 0.5
     limit = float(softmax_one.boundary(alpha, sharpness).threshold)
@@ -122,8 +123,7 @@ def test_boundary_is_the_limit_of_the_exact_law():
         t = limit + np.array([-1, 0, 1]) / kappa
         weight = softmax_one.off_memory(number, d, kappa, t).weight
         apart.append((float(outliers.half_threshold(weight)) - limit) * kappa)
-    assert abs(apart[1] - constant) < 0.02
-    assert abs(apart[0] - constant) < 0.08
+    assert abs(apart[1] - constant) < 0.001 < abs(apart[0] - constant)
     # without a threshold the patterns win, however short the query
     assert (softmax_one.boundary([1e-3, 0.1, 1.0], [1e-3, 0.1, 10.0]).threshold > 0).all()
 
@@ -172,9 +172,9 @@ def test_near_has_the_overlap_and_the_length():
 
 @pytest.mark.parametrize("kind", experiment.KINDS)
 def test_error_of_rounding_is_its_first_order(kind):
-    """Uniform noise in place of rounding, so small that the first order is all; 3 % are 5 errors.
+    """Uniform noise in place of rounding, so small that the first order is all.
 
-    2 x 400 samples of a sum over many entries; measured spread of the ratio 0.6 %.
+    The ratio of so many samples scatters by 0.5 % from seed to seed (0.75 % with the sink).
     """
     xi, x = patterns.spherical(6, 12, 1), patterns.spherical(4, 12, 2)
     tokens, states = experiment.streams(kind, xi, x, 0.4)

@@ -42,11 +42,15 @@ def squared_error(keys, values, queries, weights, beta, key_step, query_step):
     each = beta**2 * (queries**2 @ rounded.T) * apart + 2 * beta * along + own.sum(axis=1)
     of_keys = (weights**2 * each).sum(axis=1)
 
-    felt = keys * np.sqrt(_rounded(queries).mean(axis=0))
-    centre = weights @ felt
-    together = ((weights @ ((values @ values.T) * (felt @ felt.T))) * weights).sum(axis=1)
-    mixed = (weights * (output @ values.T) * (centre @ felt.T)).sum(axis=1)
+    centre = weights @ keys
+    together = ((weights @ ((values @ values.T) * (keys @ keys.T))) * weights).sum(axis=1)
+    mixed = (weights * (output @ values.T) * (centre @ keys.T)).sum(axis=1)
     of_query = together - 2 * mixed + (output**2).sum(axis=1) * (centre**2).sum(axis=1)
+    # without the terms of the entries of queries that have no error
+    query, feature = np.nonzero(~_rounded(queries))
+    each = weights[query] * keys[:, feature].T
+    exact = each @ values - each.sum(axis=1)[:, None] * output[query]
+    of_query -= np.bincount(query, (exact**2).sum(axis=1), minlength=len(queries))
     return (query_step**2 * beta**2 * of_query + key_step**2 * of_keys) / 12
 
 
