@@ -85,7 +85,8 @@ def _off_memory(axes, off: xr.Dataset, line: xr.Dataset, laws: dict, name: str, 
         if name == "square":
             soft = float(at.softmax_square[0])
             axes.axhline(soft, color=style["color"], ls=DASHES[place % 7], lw=0.8, alpha=0.7)
-            axes.text(0.99 * float(at.threshold[-1]), soft, "softmax", ha="right", va="bottom")
+            where = {"ha": "right", "va": "bottom", "color": style["color"], "fontsize": 8}
+            axes.text(0.99 * float(at.threshold[-1]), soft, f"softmax, d = {d}", **where)
     if name == "weight":
         axes.axhline(1, color="0.5", lw=1)
         axes.text(0, 1.01, "softmax", va="bottom")
@@ -143,7 +144,7 @@ def _stack(axes, stack: xr.Dataset, keys: str, name: str, label: str, lines: dic
     axes.set(
         xlabel="layer",
         ylabel=label,
-        title=f"stack with normalisation before each layer, {keys} keys",
+        title=f"stack (pre), {keys} keys",
     )
     axes.legend(fontsize=8)
 

@@ -467,10 +467,20 @@ def _plan(settings: Settings, each: dict) -> str:
         )
         seconds += number_of_cells * (time.perf_counter() - begin)
         n_cells += number_of_cells
-    largest = max(number(settings, max(settings.dimension)), settings.n_patterns)
+    held = [number(settings, d) for d in settings.dimension]
+    near_points = len(settings.stored_threshold) * len(settings.start_overlap)
+    layers = len(KEYS) * len(NORMALISATIONS) * settings.layers + 4 * len(settings.bits_dimension)
+    scores = settings.queries * (
+        2 * sum(held) * len(settings.threshold)
+        + 2 * number(settings, settings.stored_dimension) * near_points
+        + len(KINDS) * settings.n_patterns * layers
+    )
+    largest = max(*held, settings.n_patterns)
     memory = 8.0 * largest * (3 * max(settings.dimension) + 3 * settings.queries)
     files = f"{n_cells} cells in four stores in {settings.store}"
-    return plan(n_cells, 0, seconds / n_cells, memory, files, settings.workers)
+    # a score of a query with a pattern is what an attempted flip is elsewhere
+    visits = settings.realisations * scores
+    return plan(n_cells, visits, seconds / n_cells, memory, files, settings.workers)
 
 
 if __name__ == "__main__":
