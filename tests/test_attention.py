@@ -375,12 +375,12 @@ HIDE_ALL = np.ones((2, 5), bool)
         (
             (Y, R),
             {"weights": Weights(norm_state=LayerNorm(np.ones(3), np.ones(3)))},
-            "its layer norm 3",
+            "state_pattern has 4 features, its layer norm takes 3",
         ),
         (
             (Y, R),
             {"weights": Weights(norm_association=LayerNorm(np.ones(3), np.ones(3)))},
-            "norm_association 3",
+            "a head has 4 features, its layer norm takes 3",
         ),
     ],
 )
