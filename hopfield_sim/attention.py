@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 _ENTRIES = 2**22  # of an association matrix that are made at once: 32 MiB in float64
+_ONLINE = 2**14  # entries for one member from which the online softmax is quicker (one core)
 _LONGEST = 100_000  # updates of an iteration to convergence, which needs tens to hundreds
 
 
@@ -88,9 +89,9 @@ def hopfield(
     is refused (the reference implementation returns NaN).
 
     keep_association: return A as well. Without it no more than some 2^22 entries of A, or one row
-    for each member of the batch, exist at a time: large sets without association mask go through
-    the online softmax of `kernels.retrieval`; the stopping rule, which needs A itself, is summed
-    over blocks of rows that are made twice.
+    for each member of the batch, exist at a time: without association mask the last softmax goes
+    through the online one of `kernels.retrieval` where A is large; the stopping rule, which needs
+    A itself, is summed over blocks of rows that are made twice.
 
     Returns output (batch, state, feature), association or None, and the steps of each head.
     Raises ValueError for shapes that do not fit, no patterns, NaN or infinity, beta or eps not
@@ -188,6 +189,8 @@ def _head(q, k, v, beta, hidden, stop, keep) -> Associated:
     xp = device.module(q)
     padding, mask = hidden
     most, eps = stop
+    if most == 0 and mask is None and not keep and q.shape[1] * k.shape[1] > _ONLINE:
+        return Associated(_online(q, k, v, beta, padding), None, 0)
     at_once = max(1, _ENTRIES // (len(q) * k.shape[1]))
     blocks = [slice(first, first + at_once) for first in range(0, q.shape[1], at_once)]
     masks = [None if mask is None else mask[:, rows] for rows in blocks]
