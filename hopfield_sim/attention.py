@@ -189,7 +189,9 @@ def _head(q, k, v, beta, hidden, stop, keep) -> Associated:
     xp = device.module(q)
     padding, mask = hidden
     most, eps = stop
-    if most == 0 and mask is None and not keep and q.shape[1] * k.shape[1] > _ONLINE:
+    one_memory = padding is None and len(k) == len(v) == 1  # then faster at any size
+    large = q.shape[1] * k.shape[1] > _ONLINE
+    if most == 0 and mask is None and not keep and (one_memory or large):
         return Associated(_online(q, k, v, beta, padding), None, 0)
     at_once = max(1, _ENTRIES // (len(q) * k.shape[1]))
     blocks = [slice(first, first + at_once) for first in range(0, q.shape[1], at_once)]
