@@ -15,7 +15,6 @@ TOLERANCE = 1e-6
 update moves them by 1e-10 of a pattern's length or less, so they are 1e-10/(1 - growth) from the
 fixed point, and growth is below 0.9999 at all points of a grid but the unlucky one."""
 _CLEAR = 1.2  # factor in K from the lines within which random directions may go either way
-_KINDS = ("global", "cluster", "single")
 
 
 def predicted(found: xr.Dataset, n_clusters: int, n_patterns: int) -> xr.Dataset:
@@ -63,22 +62,33 @@ def exact_text(found: xr.Dataset, expected: xr.Dataset) -> str:
     )
 
 
-def branches_of(name: str, n_patterns: int, loops: xr.Dataset, order: float) -> xr.Dataset:
-    """All states of orthogonal patterns in theory at the values of K of a loop: over place."""
-    K = loops.self_overlap.sel(network_name=name).isel(realisation=0, drop=True)
-    if name == "softmax_1":
-        return theory.modern_outlier.solutions(n_patterns, K)
-    return theory.modern_states.solutions(n_patterns, K, order if name == "entmax" else 1.0)
+def branches_of(name: str, n_patterns: int, path, ends, order: float) -> dict:
+    """States of orthogonal patterns in theory: `at` the places of a loop, and on a `fine` grid.
+
+    name: of the network; path: K of the loop (place,); ends: K_s and K_u, between which the fine
+    grid is densest at K_s, where the branches turn; order: of the entmax.
+    Returns these two Datasets over (branch, self_overlap), and `ends`.
+    """
+    inner = ends[0] + (ends[1] - ends[0]) * np.linspace(0, 1, 120) ** 2
+    fine = np.unique(np.concatenate([path, inner, np.linspace(path.min(), path.max(), 80)]))
+    found = {"ends": ends}
+    for grid, K in (("at", path), ("fine", fine)):
+        if name == "softmax_1":
+            found[grid] = theory.modern_outlier.solutions(n_patterns, K)
+        else:
+            a = order if name == "entmax" else 1.0
+            found[grid] = theory.modern_states.solutions(n_patterns, K, a)
+    return found
 
 
-def loops_text(loops: xr.Dataset, branches: dict, edges: Callable) -> str:
+def loops_text(loops: xr.Dataset, branches: dict) -> str:
     """A line for each network: deviation from the branches, and where the jumps were found."""
     text = []
     for name, exact in branches.items():
         one = loops.sel(network_name=name).isel(realisation=0)
-        appears, leaves = edges(name)
-        single = exact.weight.sel(branch="single").values
-        uniform = exact.weight.sel(branch="uniform").values
+        appears, leaves = exact["ends"]
+        weight = exact["at"].weight
+        single, uniform = (weight.sel(branch=branch).values for branch in ("single", "uniform"))
         K = one.self_overlap.values
         worst = {}
         for way, on_single in (("raised", K > leaves), ("lowered", np.isfinite(single))):

@@ -20,17 +20,11 @@ _TITLES = {
 
 
 def drawn(
-    found: dict,
-    expected: xr.Dataset,
-    limits: xr.Dataset,
-    loops: dict,
-    n_clusters: int,
-    n_patterns: int,
+    found: dict, limits: xr.Dataset, loops: dict, n_clusters: int, n_patterns: int, title: str
 ) -> Figure:
     """Six panels: map, slices, d -> infinity; loops of softmax and entmax; digits.
 
-    found: name -> store; expected: `predicted` of the map; limits: `limits`; loops: network ->
-    states in theory over place.
+    found: name -> store; limits: `limits`; loops: network -> `branches_of`.
     """
     figure = Figure(figsize=(14.5, 8.8), layout="constrained")
     axes = figure.subplots(2, 3)
@@ -40,11 +34,7 @@ def drawn(
     _loop(axes[1, 0], found["loops"], loops, ("softmax", "softmax_1"))
     _loop(axes[1, 1], found["loops"], loops, ("entmax",))
     _digits(axes[1, 2], found["digits"])
-    dimension = found["map"].attrs.get("dimension")
-    about = f"{n_clusters} clusters of {n_patterns} patterns"
-    about += f", {found['map'].sizes['realisation']} sets of patterns"
-    about += f", d = {dimension}" if dimension else ""
-    figure.suptitle(f"Fixed points of modern Hopfield networks; maps: {about}", fontsize=11)
+    figure.suptitle(title, fontsize=11)
     return figure
 
 
@@ -115,10 +105,16 @@ def _slices(axes, found: xr.Dataset, n_clusters: int, n_patterns: int) -> None:
         (n_clusters * n_patterns, "global"),
     ):
         axes.axhline(level, color="0.7", lw=0.7, zorder=0)
+        at_right = name != "single"  # where there are no points
         axes.annotate(
-            name, (0.985, level), xycoords=("axes fraction", "data"), ha="right", va="bottom",
-            fontsize=8, color="0.35",
-        )  # fmt: skip
+            name,
+            (0.985 if at_right else 0.015, level),
+            xycoords=("axes fraction", "data"),
+            ha="right" if at_right else "left",
+            va="bottom",
+            fontsize=8,
+            color="0.35",
+        )
     axes.plot([], [], color="black", lw=1.4, label="theory, right angles")
     axes.set(
         xscale="log",
@@ -163,19 +159,28 @@ def _limits(axes, limits: xr.Dataset) -> None:
         ylabel=r"$\ln(1/\sum p^2)$, simulation $-$ theory",
         title=r"random directions, lines to $d = \infty$",
     )
-    axes.legend(fontsize=7, loc="lower left")
+    low, high = axes.get_ylim()
+    axes.set_ylim(low - 0.75 * (high - low), high)  # room for the legend
+    axes.legend(fontsize=7, loc="lower left", ncols=2)
     axes.grid(alpha=0.25)
 
 
 def _loop(axes, loops: xr.Dataset, branches: dict, networks) -> None:
     for place, name in enumerate(networks):
-        exact, one = branches[name], loops.sel(network_name=name).isel(realisation=0)
-        K = one.self_overlap.values
+        exact, one = branches[name]["fine"], loops.sel(network_name=name).isel(realisation=0)
+        K, (appears, leaves) = one.self_overlap.values, branches[name]["ends"]
         colour = COLOURS[place + 1]
         for branch in exact.branch.values:
             state = exact.sel(branch=branch)
             for part, dash in ((state.growth < 1, DASHES[0]), (state.growth >= 1, DASHES[2])):
-                axes.plot(K, state.weight.where(part), color=colour, ls=dash, lw=1.4)
+                shown = state.weight.where(part)
+                axes.plot(exact.self_overlap, shown, color=colour, ls=dash, lw=1.4)
+        for line, above in ((appears, False), (leaves, True)):
+            near = exact.sel(self_overlap=line, method="nearest").weight
+            jump = [float(near.sel(branch=branch)) for branch in ("uniform", "single")]
+            start, end = jump if above else jump[::-1]
+            arrow = {"arrowstyle": "->", "color": colour, "lw": 0.9, "ls": DASHES[1]}
+            axes.annotate("", (line, end), (line, start), arrowprops=arrow)
         for way, marker in (("raised", "^"), ("lowered", "v")):
             axes.plot(
                 K,
