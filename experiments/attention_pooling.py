@@ -33,7 +33,7 @@ from experiments.options import Options, computed, ended, plan, recorded, saved,
 AXES = ("target", "bag_size", "beta")
 _LEARN, _TEST = range(2)
 _ENTRIES = 2**19  # numbers of the bags that are pooled at once
-_FEWEST = 20  # images of the target and of the others in each half of the data
+_FEWEST = 20  # images of the target, and of the others, in a half of the data on average
 
 
 @dataclass(frozen=True, kw_only=True)
