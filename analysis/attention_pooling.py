@@ -55,7 +55,8 @@ def scored(found: xr.Dataset, theory: dict[str, xr.Dataset]) -> list[tuple]:
 
     theory: way -> what `predicted` returned. Each realisation is compared with the prediction from
     its own single scores: bags are drawn anew from those, so that the differences of the
-    realisations are independent.
+    realisations are independent. Cells of one bag size share their bags. (At n = 128 seed 1 is 3
+    standard errors below the measured distribution; 48 realisations of seed 7 agree to 0.0012.)
     """
     out = []
     names = {"area": "area of the pooled score", "weight": "weight of the witness"}
@@ -84,13 +85,13 @@ def crossings(found: xr.Dataset) -> xr.Dataset:
     measured: from the mean weights at the simulated beta, logits linear in ln beta between them;
     gaussian: of the exact mean weight of Gaussian scores of the mean moments; annealed:
     `bag_scores.annealed_beta`. In units of 1/(deviation of the others' scores). NaN where the
-    weight stays below 1/2.
+    weight stays below 1/2 (looked for up to 8), or starts above it.
     """
     at = found.isel(beta=(found.beta.values > 0) & np.isfinite(found.beta.values))
     mean = at.mean("realisation")
     shape = found.sizes["target"], found.sizes["bag_size"]
     values = {name: np.full(shape, np.nan) for name in ("measured", "gaussian", "annealed")}
-    fine = np.geomspace(0.05, 16, 60)
+    fine = np.geomspace(0.05, 8, 36)
     for t, n in np.ndindex(shape):
         here = mean.isel(target=t, bag_size=n)
         size, sigma = int(found.bag_size[n]), float(here.other_deviation)
@@ -143,15 +144,14 @@ def table(found: xr.Dataset) -> str:
     return "\n".join(lines)
 
 
-def crossing_table(found: xr.Dataset) -> str:
-    """beta at which the witness holds half of the weight, measured and predicted, as text."""
-    half = crossings(found)
+def crossing_table(half: xr.Dataset) -> str:
+    """What `crossings` returned, as text."""
     lines = [
         "beta at which the witness holds half of the weight, in 1/(deviation of scores); – never",
         f"{'target':>6} {'n':>4}  {'measured':>8}  {'Gaussian':>8}  ln n = beta D - beta^2/2",
     ]
-    for target in found.target.values:
-        for size in found.bag_size.values:
+    for target in half.target.values:
+        for size in half.bag_size.values:
             here = half.sel({"target": target, "bag_size": size})
             numbers = (float(here[name]) for name in ("measured", "gaussian", "annealed"))
             measured, gaussian, annealed = ("–" if np.isnan(v) else f"{v:.2f}" for v in numbers)
@@ -172,18 +172,18 @@ def shape_line(found: xr.Dataset) -> str:
     return f"What Gaussian scores leave out, means over all cells: {'; '.join(parts)}."
 
 
-def figure(found: xr.Dataset, measured: xr.Dataset, title: str) -> Figure:
+def figure(found: xr.Dataset, measured: xr.Dataset, half: xr.Dataset, title: str) -> Figure:
     """A row a target: weight of the witness, area of the pooled score, the read-out.
 
-    measured: what `predicted` returned for the measured distributions. Points: mean and standard
-    error over the realisations. Left and middle, against beta: full lines are Gaussian scores of
-    the measured moments, dashes the measured distributions; triangles on the left mark
-    ln n = beta D - beta^2/2. Right, against n: area and accuracy of the read-out.
+    measured: what `predicted` returned for the measured distributions; half: what `crossings`
+    returned. Points: mean and standard error over the realisations. Left and middle, against beta:
+    full lines are Gaussian scores of the measured moments, dashes the measured distributions;
+    triangles on the left mark ln n = beta D - beta^2/2. Right, against n: area and accuracy of the
+    read-out.
     """
     n_targets = found.sizes["target"]
     figure = Figure(figsize=(14, 4.3 * n_targets + 0.4), layout="constrained")
     panels = figure.subplots(n_targets, 3, squeeze=False)
-    half = crossings(found)
     for row, target in zip(panels, found.target.values, strict=True):
         at, single = (each.sel(target=target) for each in (found, measured))
         _against_beta(row[0], at, single, "weight", half.sel(target=target))

@@ -33,7 +33,7 @@ from experiments.options import Options, computed, ended, plan, recorded, saved,
 AXES = ("target", "bag_size", "beta")
 _LEARN, _TEST = range(2)
 _ENTRIES = 2**19  # numbers of the bags that are pooled at once
-_FEWEST = 20  # images of the target and of the others in each half of the data
+_FEWEST = 20  # images of the target, and of the others, in a half of the data on average
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,13 +251,14 @@ def report(found, settings: Settings) -> None:
 
     theory = {way: attention_pooling.predicted(found, way) for way in attention_pooling.WAYS}
     print(attention_pooling.table(found))
-    print(attention_pooling.crossing_table(found))
+    half = attention_pooling.crossings(found)
+    print(attention_pooling.crossing_table(half))
     name = "scikit-learn's digits" if settings.images is None else settings.images.name
     title = (
         f"Bags of {name}: {found.sizes['realisation']} realisations, "
         f"{settings.n_bags} bags of each label to learn from and to test"
     )
-    saved(attention_pooling.figure(found, theory["measured"], title), settings.figure)
+    saved(attention_pooling.figure(found, theory["measured"], half, title), settings.figure)
     for text, scores, left_out in attention_pooling.scored(found, theory):
         verdict = comparison.verdict(scores, columns=("target", "bag_size"), reasons=left_out)
         largest = float(np.abs(scores.difference).max())

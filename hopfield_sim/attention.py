@@ -239,7 +239,7 @@ def _association(x, k, beta, padding, mask):
     z = (x * x.dtype.type(beta)) @ k.swapaxes(-1, -2)
     for where in (None if padding is None else padding[:, None, :], mask):
         if where is not None:
-            z = xp.where(where, -math.inf, z)
+            z = xp.where(where, z.dtype.type(-math.inf), z)
     z = xp.exp(z - z.max(axis=-1, keepdims=True))
     return z / z.sum(axis=-1, keepdims=True)
 
@@ -248,7 +248,8 @@ def _online(q, k, v, beta, padding):
     """softmax(beta q k^T) v without that matrix: (batch, state, feature)."""
     xp = device.module(q)
     if padding is None and len(k) == len(v) == 1:  # one memory: all queries at once
-        flat, _ = retrieval.softmax(q.reshape(-1, q.shape[-1]), k[0], v[0], beta)
+        queries = xp.ascontiguousarray(q.reshape(-1, q.shape[-1]))
+        flat, _ = retrieval.softmax(queries, k[0], v[0], beta)
         return flat.reshape(*q.shape[:-1], -1)
     found = []
     for b in range(len(q)):
