@@ -200,7 +200,7 @@ def _loop(axes, loops: xr.Dataset, branches: dict, networks) -> None:
         ylim=(-0.03, 1.05),
         title=f"orthogonal patterns: {' and '.join(_TITLES[name] for name in networks)}",
     )
-    axes.legend(fontsize=8, loc="center right")
+    axes.legend(fontsize=8, loc="center", bbox_to_anchor=(0.55, 0.6))  # clear of the jumps
     axes.grid(alpha=0.25)
 
 

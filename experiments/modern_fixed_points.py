@@ -32,7 +32,7 @@ _STEPS = 3000  # updates at most; slow only next to the lines, and told where th
 _LONG = 30_000  # updates at most of a hysteresis loop, which comes close to where states vanish
 _TILT = 1e-6  # weight that a pattern gets before each step of a loop, or symmetry would never break
 _SHARP = 1e-11  # |f(x) - x| over the length of a pattern of a state that a loop goes on from
-_BRACKET = 4e-3  # relative width of the interval in which a jump is found
+_BRACKET = 0.01  # relative width of the interval in which a jump is found
 _INSIDE = 1.5  # factor between K and the nearest line at the points in rising dimensions
 
 

@@ -11,7 +11,7 @@ from tests import commands
 
 SMALL = """--n-clusters 3 --n-patterns 3 --dimension 64 --separation 0.1 0.5
     --self-overlap 2 8 60 --dimensions 32 64 128 --probed 0.1 --repeats 4 --n-orthogonal 4
-    --places 12 --n-digits 12 --digits-beta 3 60 --realisations 2 --scheduler threads"""
+    --places 6 --n-digits 12 --digits-beta 3 60 --realisations 2 --scheduler threads"""
 
 
 # ------------------------------------------------------------------------------------- the patterns
@@ -139,7 +139,16 @@ def test_it_ends_with_verdicts_and_a_figure(finished):
 def test_a_second_run_reuses_and_other_settings_are_refused(finished):
     folder, printed = finished
     assert run(folder) == printed
-    assert "n_patterns" in run(folder, "--n-patterns", "4", expect=2)
+    with pytest.raises(ValueError, match="n_patterns"):
+        experiment.main(
+            experiment.Settings(
+                store=folder / "mfp",
+                n_clusters=3,
+                separation=(0.1, 0.5),
+                self_overlap=(2.0, 8.0, 60.0),
+                scheduler="threads",
+            )
+        )
 
 
 @pytest.mark.parametrize(
