@@ -191,10 +191,7 @@ def main(settings: Settings) -> None:
     if settings.dry_run:
         print(_plan(settings))
         return
-    found = {
-        name: computed(sweep, replace(settings, store=settings.store / f"{name}.zarr"))
-        for name, sweep in each.items()
-    }
+    found = {name: computed(sweep, settings, name) for name, sweep in each.items()}
     report(found["update"].load(), found["exponential"].load(), settings)
 
 

@@ -26,6 +26,7 @@ from experiments.options import (
     Options,
     computed,
     ended,
+    place,
     plan,
     read,
     recorded,
@@ -317,8 +318,7 @@ def _swept(settings: Settings, part: Part):
         title=f"{_TITLE}, {part.name.replace('_', ', ')}",
         settings=recorded(settings, (*_GRIDS, *_FILES)) | {"interaction": part.interaction},
     )
-    here = replace(settings, store=settings.store / f"{part.name}.zarr")
-    found = computed(sweep, here).drop_vars("done", errors="ignore").load()
+    found = computed(sweep, settings, part.name).drop_vars("done", errors="ignore").load()
     if part.name.endswith("map"):
         return dense_diagram.reduced(found)
     return found.drop_vars("overlap_left")  # of the map only
@@ -335,7 +335,7 @@ def _packed(found: dict, settings: Settings):
         part.rename({name: f"{key}_{name}" for name in (*part.dims, *part.data_vars)})
         for key, part in found.items()
     ]
-    last = provenance.runs(settings.store / f"{list(found)[-1]}.zarr")[-1]
+    last = provenance.runs(place(settings, list(found)[-1]))[-1]
     circumstances = ("date", "device", "platform", "hopfield-sim", "numpy", "numba")
     known = recorded(settings, _FILES) | {"realisations": settings.realisations}
     whole = xr.merge(several, combine_attrs="drop_conflicts")

@@ -158,7 +158,7 @@ def main(settings: Settings) -> None:
     if settings.dry_run:
         print(_plan(settings))
         return
-    found = {name: computed(one, _in(settings, name)) for name, one in sweeps(settings).items()}
+    found = {name: computed(one, settings, name) for name, one in sweeps(settings).items()}
     report({name: one.load() for name, one in found.items()}, settings)
 
 
@@ -205,10 +205,6 @@ def above(interaction: int, reduced_load: float) -> tuple[float, ...]:
         lowest = 2 * float(dense_glass.transitions(interaction).T_d) * reduced_load**0.5
     beta = np.arange(_INVERSE, 0, -1) / _INVERSE / lowest
     return tuple(round(float(T), 6) for T in 1 / beta)
-
-
-def _in(settings: Settings, name: str) -> Settings:
-    return replace(settings, store=settings.store / f"{name}.zarr")
 
 
 def checked(settings: Settings) -> None:

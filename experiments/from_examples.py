@@ -8,9 +8,8 @@ realisation has the same archetypes and the same examples under both rules.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
@@ -288,7 +287,7 @@ def finished(settings: Study, each: dict) -> dict:
     """Name -> what the finished sweep of this name found, each in its own store: Dataset."""
     found = {}
     for name, sweep in each.items():
-        one = computed(sweep, replace(settings, store=place(settings, name))).load()
+        one = computed(sweep, settings, name).load()
         known = sweep.settings | sweep.cell.keywords
         names = ("interaction", "rule", "alpha", "quality", "n_examples")
         found[name] = one.assign_coords({k: known[k] for k in names if k in known})
@@ -304,11 +303,6 @@ def predictions(found: dict) -> dict:
         for name, one in found.items()
         if name.startswith(("curves_", "map_"))
     }
-
-
-def place(settings: Study, name: str) -> Path:
-    """The store of one sweep."""
-    return settings.store / f"{name}.zarr"
 
 
 def planned(settings: Study, each: dict) -> str:

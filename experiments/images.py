@@ -28,6 +28,7 @@ from experiments.options import (
     Options,
     computed,
     ended,
+    place,
     plan,
     read,
     recorded,
@@ -278,8 +279,7 @@ def _one(settings: Settings, folder: Path | None):
         settings=recorded(settings, (*AXES, *_PLACES))
         | {"images": name, "checksum": zlib.crc32(bits)},
     )
-    store = settings.store / f"{name}.zarr"
-    found = computed(sweep, replace(settings, store=store)).drop_vars("done").load()
+    found = computed(sweep, settings, name).drop_vars("done").load()
     loaded = sources(settings, folder, found.binarisation.values)
     found = found.merge(_theory(loaded, found)).expand_dims(dataset=[name])
     return found.merge(_pictures(settings, loaded, name))
@@ -377,7 +377,7 @@ def _results(settings: Settings, parts):
         if values.dtype == float:  # a small file: seven digits
             found[name] = values.astype(np.float32, keep_attrs=True)
     known = recorded(settings, _PLACES) | {"images": names(settings)}
-    last = provenance.runs(settings.store / f"{names(settings)[0]}.zarr")[-1]
+    last = provenance.runs(place(settings, names(settings)[0]))[-1]
     kept = ("date", "device", "platform", "hopfield-sim", "numpy", "numba")
     found.attrs = {
         "title": "Archetypes from real images",

@@ -297,13 +297,7 @@ def main(settings: Settings) -> None:
     if settings.dry_run:
         print(_plan(settings, parts))
         return
-    report(
-        {
-            name: computed(sweep, replace(settings, store=settings.store / f"{name}.zarr"))
-            for name, sweep in parts.items()
-        },
-        settings,
-    )
+    report({name: computed(sweep, settings, name) for name, sweep in parts.items()}, settings)
 
 
 def report(found: dict, settings: Settings) -> None:

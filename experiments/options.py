@@ -54,8 +54,16 @@ def loads(alpha: tuple[float, ...], n_neurons: int) -> np.ndarray:
     return n_patterns / n_neurons
 
 
-def computed(sweep, settings: Options):
-    """The finished sweep, run where the options say: Dataset."""
+def place(settings: Options, name: str) -> Path:
+    """The store of one sweep of several, which lie beside each other in `settings.store`."""
+    return settings.store / f"{name}.zarr"
+
+
+def computed(sweep, settings: Options, name: str | None = None):
+    """The finished sweep, run where the options say: Dataset.
+
+    name: of the sweep, where an experiment has several: its store is `place(settings, name)`.
+    """
     from hopfield_sim import device
 
     where = settings.scheduler
@@ -65,7 +73,7 @@ def computed(sweep, settings: Options):
             'tcp://host:8786, or "threads".'
         )
     return sweep.run(
-        settings.store,
+        settings.store if name is None else place(settings, name),
         client=where,
         workers=settings.workers,
         provenance={"device": device.resolve(settings.device)},

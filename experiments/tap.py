@@ -145,7 +145,7 @@ def main(settings: Settings) -> None:
     if settings.dry_run:
         print(_plan(settings))
         return
-    found = {P: computed(sweep(settings, P), _in(settings, P)).load() for P in orders(settings)}
+    found = {P: computed(sweep(settings, P), settings, f"P{P}").load() for P in orders(settings)}
     report({P: _with_temperature(one, P) for P, one in found.items()}, settings)
 
 
@@ -174,10 +174,6 @@ def sweep(settings: Settings, interaction: int):
         title=f"TAP equations and Monte Carlo, P = {interaction}",
         settings=recorded(settings, tuple(others)) | {"interaction": interaction},
     )
-
-
-def _in(settings: Settings, interaction: int) -> Settings:
-    return replace(settings, store=settings.store / f"P{interaction}.zarr")
 
 
 def _with_temperature(found, interaction: int):

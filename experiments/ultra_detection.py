@@ -330,10 +330,7 @@ def main(settings: Settings) -> None:
     if settings.dry_run:
         print(_plan(settings))
         return
-    found = {
-        name: computed(sweep, replace(settings, store=settings.store / f"{name}.zarr")).load()
-        for name, sweep in each.items()
-    }
+    found = {name: computed(sweep, settings, name).load() for name, sweep in each.items()}
     report(found["update"], found["thermal"], found["pairs"], settings)
 
 

@@ -8,6 +8,7 @@ import xarray as xr
 
 from analysis import learning
 from experiments import from_examples, supervised, unsupervised
+from experiments.options import place
 from hopfield_sim.learning import examples as networks
 from hopfield_sim.sweep import opened
 
@@ -71,7 +72,7 @@ def test_they_end_with_verdicts_and_a_figure(run, n_verdicts, request):
         (f"curves_{P}", ("rule", "n_neurons", "quality", "realisation", "n_examples")),
         (f"map_{P}", ("n_neurons", "realisation", "alpha")),
     ):
-        found = opened(from_examples.place(settings, name)).load()
+        found = opened(place(settings, name)).load()
         assert set(found.overlap.dims) == {*dims, "temperature"}
         assert found.done.all()
         for variable in found.data_vars:
@@ -83,7 +84,7 @@ def test_archetypes_are_learned(with_teacher, without_teacher):
     """Nine good examples at low T: m > 0.9, as theory has it (0.99); one: m = r, both to noise."""
     for settings, _ in (with_teacher, without_teacher):
         (P,) = settings.interaction
-        found = opened(from_examples.place(settings, f"curves_{P}")).load()
+        found = opened(place(settings, f"curves_{P}")).load()
         m = found.overlap.sel(quality=0.9, temperature=0.2).mean("realisation")
         assert (m.sel(n_examples=9) > 0.9).all()
         # 3 realisations of at least 40 neurons: sqrt((1 - r^2)/120) = 0.04
@@ -93,7 +94,7 @@ def test_archetypes_are_learned(with_teacher, without_teacher):
 def test_with_one_example_both_rules_are_the_same_network(without_teacher):
     """Same archetypes, same examples, same couplings, same random numbers: bit for bit."""
     settings, _ = without_teacher
-    found = opened(from_examples.place(settings, "curves_3")).load()
+    found = opened(place(settings, "curves_3")).load()
     one, other = (found.overlap.sel(rule=rule) for rule in from_examples.RULES)
     np.testing.assert_array_equal(one.sel(n_examples=1), other.sel(n_examples=1))
     assert not np.array_equal(one.sel(n_examples=9), other.sel(n_examples=9))
@@ -102,7 +103,7 @@ def test_with_one_example_both_rules_are_the_same_network(without_teacher):
 def test_few_examples_hold_a_network_that_starts_at_one(without_teacher):
     settings, printed = without_teacher
     assert "started at an example" in printed
-    found = opened(from_examples.place(settings, "from_example")).mean("realisation").load()
+    found = opened(place(settings, "from_example")).mean("realisation").load()
     assert (found.own.sel(n_examples=4) > 0.95).all()  # theory: 1
     # theory: m = 0.99, own = 0.50; at N = 100 and a few starts, to 0.1
     np.testing.assert_allclose(found.overlap.sel(n_examples=40), 0.99, atol=0.1)

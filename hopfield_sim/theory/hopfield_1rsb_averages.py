@@ -47,8 +47,9 @@ _FIELD = np.linspace(-1, 1, 201)
 _GROUP = 0.125 * np.arange(-72, 73)
 _GROUP_WEIGHT = np.exp(-(_GROUP**2) / 2)
 _GROUP_WEIGHT /= _GROUP_WEIGHT.sum()
-# Points evaluated together: arrays over both node axes, 300 kB each, then stay in the cache.
-_CHUNK = 4
+# Points evaluated together where there are two node axes, or one: arrays then stay in the cache,
+# and below the 128 kB from which the C library asks the system for fresh memory each time.
+_WARM_CHUNK, _SHARP_CHUNK = 1, 64
 
 
 class StateAverages(NamedTuple):
@@ -192,10 +193,11 @@ def group_averages(signal, spread, kappa, warmth):
     """
     found = np.empty((len(GroupAverages._fields), signal.size))
     broad = np.hypot(spread, warmth) >= 0.5
+    chunk_size = _WARM_CHUNK if np.any(warmth > 0) else _SHARP_CHUNK
     for where, evaluate in ((broad, _over_groups), (~broad, _over_kink)):
         points = np.flatnonzero(where)
-        for start in range(0, points.size, _CHUNK):
-            chunk = points[start : start + _CHUNK]
+        for start in range(0, points.size, chunk_size):
+            chunk = points[start : start + chunk_size]
             found[:, chunk] = evaluate(
                 *(values[chunk] for values in (signal, spread, kappa, warmth))
             )
