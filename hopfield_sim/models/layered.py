@@ -73,6 +73,8 @@ class DistanceEnergy(Continuous):
     def __post_init__(self):
         super().__post_init__()
         checked_positive("beta", self.beta)
+        # of plain type: a float64 scalar would make float32 patterns float64
+        object.__setattr__(self, "beta", float(self.beta))
         if self.radius is not None:
             raise ValueError(
                 "distances are those of R^d; with states on a sphere use LogSumExp(radius=...)."
