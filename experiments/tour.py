@@ -15,9 +15,11 @@ from analysis import comparison
 from hopfield_sim import (
     Glauber,
     Hopfield,
+    LogSumExp,
     Schedule,
     Sweep,
     ZeroTemperature,
+    images,
     little_energy,
     patterns,
     simulate,
@@ -101,3 +103,11 @@ cues = patterns.corrupt(alike, flip_fraction=0.05, seed=7)
 for name, network in (("Hebb", hebb.model(alike)), ("projection", projection.model(alike))):
     m = (updated(network, ZeroTemperature(), cues, sweeps=20) * alike).mean(axis=1)
     print(f"{name} rule: mean overlap of the recall {m.mean():.3f}")
+
+# %% Continuous states: store, corrupt, retrieve an image, with the energy along the way
+pictures = images.digits(threshold=None).patterns[:500]  # grey values from -1 to 1, 8 x 8 pixels
+memory = LogSumExp(pictures, beta=8.0)  # a step of retrieval is softmax attention
+recall = memory.retrieve(patterns.noisy(pictures[42], noise=0.4, seed=8))
+print(f"energies {recall.energy.values.round(2)}, {int(recall.steps)} steps")
+difference = np.abs(pictures - recall.state.values).max(axis=1)
+print(f"retrieved: image {difference.argmin()}, wrong by {difference.min():.1e} at most")

@@ -8,6 +8,7 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _MODULES = (
+    "attention",
     "dynamics",
     "examples",
     "images",
@@ -25,6 +26,12 @@ _NAMES = {
     "Hopfield": "models.hopfield",
     "Coupled": "models.coupled",
     "Dense": "models.dense",
+    "LogSumExp": "models.modern",
+    "Entmax": "models.modern",
+    "OutlierEfficient": "models.modern",
+    "Epanechnikov": "models.modern",
+    "Polynomial": "models.modern",
+    "Universal": "models.universal",
     "number_of_patterns": "models.loads",
     "Glauber": "dynamics",
     "Metropolis": "dynamics",

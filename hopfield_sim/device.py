@@ -33,6 +33,27 @@ def resolve(device: str = "auto") -> str:
     return "cpu"
 
 
+def module(*arrays):
+    """The module whose arrays these are: `cupy` if one of them lies on a GPU, `numpy` otherwise.
+
+    Code for continuous states is written once, with this module's functions, and runs where its
+    arrays are. Raises TypeError for arrays of both places: nothing is copied in silence.
+    """
+    import numpy
+
+    on_gpu = [type(array).__module__.split(".")[0] == "cupy" for array in arrays]
+    if not any(on_gpu):
+        return numpy
+    if not all(g or numpy.ndim(a) == 0 for g, a in zip(on_gpu, arrays, strict=True)):
+        raise TypeError(
+            "some arrays lie on the GPU (cupy) and some do not (numpy); bring all to one place, "
+            "with cupy.asarray or cupy.asnumpy."
+        )
+    import cupy
+
+    return cupy
+
+
 @functools.cache
 def source_key() -> str:
     """Hash of every source file that compiled code is made of.

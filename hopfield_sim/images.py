@@ -11,9 +11,10 @@ import numpy as np
 
 
 class Images(NamedTuple):
-    """Binarised images.
+    """Images as patterns.
 
-    patterns: float32 (pattern, neuron) of +-1, one neuron a pixel, row by row;
+    patterns: (pattern, neuron), one neuron a pixel, row by row: float32 of +-1, or, for continuous
+        states, float64 grey values from -1 (black) to 1 (brightest);
     labels: int64 (pattern,), -1 where the source has none; shape: (rows, columns) of a picture.
     """
 
@@ -22,11 +23,12 @@ class Images(NamedTuple):
     shape: tuple[int, int]
 
 
-def digits(threshold: float | Literal["median"] = 8) -> Images:
+def digits(threshold: float | Literal["median"] | None = 8) -> Images:
     """The 1797 handwritten digits of scikit-learn, 8 x 8 pixels: xi = +1 where pixel >= threshold.
 
     threshold: grey value in (0, 16], or "median": +1 where a pixel is brighter than its median over
-    all images, so that it is lit as often as not, if its grey values allow it. Needs scikit-learn
+    all images, so that it is lit as often as not, if its grey values allow it; None: the grey
+    values themselves, from -1 to 1, for networks with continuous states. Needs scikit-learn
     (`pip install hopfield-sim[digits]`; no download: the images come with it). Raises
     ModuleNotFoundError without it, ValueError for another threshold.
     Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI (1998).
@@ -39,18 +41,18 @@ def digits(threshold: float | Literal["median"] = 8) -> Images:
             "get it with: pip install 'hopfield-sim[digits]'"
         ) from missing
     data = load_digits()
-    return _binarised(data.images, data.target, threshold, brightest=16)
+    return _as_patterns(data.images, data.target, threshold, brightest=16)
 
 
 def folder(
-    path: str | Path, threshold: float | Literal["median"] = 128, prefix: str = ""
+    path: str | Path, threshold: float | Literal["median"] | None = 128, prefix: str = ""
 ) -> Images:
     """The images of a folder of IDX files, plain or gzip: xi = +1 where pixel >= threshold.
 
     The folder holds `PREFIX*images-idx3-ubyte[.gz]` and, where there are labels,
     `PREFIX*labels-idx1-ubyte[.gz]`, as MNIST and Fashion-MNIST are distributed. prefix: chooses
-    among several sets, e.g. "t10k" or "train". threshold: grey value in (0, 255], or "median", as
-    for `digits`.
+    among several sets, e.g. "t10k" or "train". threshold: grey value in (0, 255], "median" or None,
+    as for `digits`.
 
     Raises FileNotFoundError where there is no such file, ValueError where there are several, or a
     file is not in the format, is cut off, or labels and images differ in number.
@@ -64,7 +66,7 @@ def folder(
         labels = idx(_single(path, f"{prefix}*labels-idx1-ubyte*"))
         if labels.shape != images.shape[:1]:
             raise ValueError(f"{path}: {len(images)} images but {labels.size} labels.")
-    return _binarised(images, labels, threshold, brightest=255)
+    return _as_patterns(images, labels, threshold, brightest=255)
 
 
 def idx(path: str | Path) -> np.ndarray:
@@ -103,25 +105,27 @@ def _single(path: Path, name: str) -> Path:
     return found[0]
 
 
-def _binarised(
+def _as_patterns(
     images: np.ndarray,
     labels: np.ndarray | None,
-    threshold: float | Literal["median"],
+    threshold: float | Literal["median"] | None,
     brightest: int,
 ) -> Images:
     flat = images.reshape(len(images), -1)
-    if isinstance(threshold, str) and threshold == "median":
-        lit = flat > np.median(flat, axis=0)
+    if threshold is None:
+        found = 2 * flat.astype(float) / brightest - 1
+    elif isinstance(threshold, str) and threshold == "median":
+        found = _signs(flat > np.median(flat, axis=0))
     elif not isinstance(threshold, str) and 0 < threshold <= brightest:  # NaN fails too
-        lit = flat >= threshold
+        found = _signs(flat >= threshold)
     else:
         raise ValueError(
             f"threshold={threshold!r} is not possible; it must lie in (0, {brightest}], or be "
-            "'median'."
+            "'median' or None (grey values)."
         )
     known = np.full(len(images), -1) if labels is None else labels
-    return Images(
-        np.where(lit, 1, -1).astype(np.float32),
-        known.astype(np.int64),
-        images.shape[1:],
-    )
+    return Images(found, known.astype(np.int64), images.shape[1:])
+
+
+def _signs(lit: np.ndarray) -> np.ndarray:
+    return np.where(lit, 1, -1).astype(np.float32)

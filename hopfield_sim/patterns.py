@@ -1,7 +1,7 @@
 """What is stored, as plain arrays (pattern, neuron), and cues made from it.
 
-Arrays are float32 in public: int8 would overflow silently in `xi[0] @ spins`. Every draw is a
-function of (seed, P, N, pattern, neuron) alone.
+Arrays of +-1 are float32 in public: int8 would overflow silently in `xi[0] @ spins`; real patterns
+are float64 (pattern, dimension). Every draw is a function of (seed, P, N, pattern, neuron) alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import numpy as np
 from hopfield_sim import randomness
 from hopfield_sim.randomness import CORRUPTION, PATTERNS, Seed
 
-_BITS, _UNIFORMS, _ANCESTOR = range(3)  # kinds of draws that share the purpose PATTERNS
+_BITS, _UNIFORMS, _ANCESTOR, _NORMALS, _NOISE, _MASK = range(
+    6
+)  # kinds of draws that share the purpose PATTERNS
 _BLOCKS_AT_ONCE = 2**14  # some MB
 
 
@@ -65,6 +67,64 @@ def diluted(n_patterns: int, n_neurons: int, dilution: float, seed: Seed) -> np.
     u = _all_uniforms(n_patterns, n_neurons, seed)
     active = np.where(u < (1 + dilution) / 2, -1, 1)
     return np.where(u < dilution, 0, active).astype(np.float32)
+
+
+def gaussian(n_patterns: int, dimension: int, seed: Seed) -> np.ndarray:
+    """Independent normal entries, mean 0 and variance 1: float64 (pattern, dimension).
+
+    For networks with continuous states. Raises ValueError for sizes below one and for a seed that
+    is no integer in [0, 2^64).
+    """
+    key = _key(n_patterns, dimension, seed)
+    n_blocks = randomness.blocks_per_sweep(dimension)
+    x = np.empty((n_patterns, dimension))
+    for rows in _chunks(n_patterns, n_blocks):
+        words = randomness.words(key, PATTERNS, _lanes(rows, _NORMALS), 0, n_blocks)
+        x[rows] = randomness.normals(words)[:, :dimension]
+    return x
+
+
+def spherical(
+    n_patterns: int, dimension: int, seed: Seed, radius: float | None = None
+) -> np.ndarray:
+    """Uniform on the sphere |x| = radius in d dimensions: float64 (pattern, dimension).
+
+    radius: > 0; sqrt(d) if none is given, so that overlaps are x . y / d. They are the patterns of
+    `gaussian`, each divided by its length. Raises ValueError for a radius that is not positive.
+    """
+    radius = np.sqrt(dimension) if radius is None else radius
+    if not (np.isfinite(radius) and radius > 0):
+        raise ValueError(f"radius={radius!r} is not possible; it must be positive.")
+    x = gaussian(n_patterns, dimension, seed)
+    return x * (radius / np.linalg.norm(x, axis=1, keepdims=True))
+
+
+def noisy(pattern: np.ndarray, noise: float, seed: Seed) -> np.ndarray:
+    """A cue for a network with continuous states: x + noise g, g independent normal.
+
+    pattern: (..., dimension), real; noise: standard deviation, >= 0, in units of the entries.
+    Returns float64 (..., dimension). Raises ValueError for a negative noise.
+    """
+    _checked_number("noise", noise, 0, np.finfo(float).max)
+    pattern = np.asarray(pattern, float)
+    rows = pattern.reshape(-1, pattern.shape[-1])
+    words = _cue_words(rows.shape, _NOISE, seed)
+    return (rows + noise * randomness.normals(words)[:, : rows.shape[1]]).reshape(pattern.shape)
+
+
+def masked(pattern: np.ndarray, fraction: float, seed: Seed) -> np.ndarray:
+    """A cue for a network with continuous states: round(fraction d) random entries are set to 0.
+
+    pattern: (..., dimension), real; fraction: in [0, 1]. Returns float64 (..., dimension). Raises
+    ValueError for a fraction outside.
+    """
+    _checked_number("fraction", fraction, 0, 1)
+    pattern = np.asarray(pattern, float)
+    rows = pattern.reshape(-1, pattern.shape[-1]).copy()
+    dimension = rows.shape[1]
+    order = np.argsort(_cue_words(rows.shape, _MASK, seed)[:, :dimension], axis=1, kind="stable")
+    np.put_along_axis(rows, order[:, : round(fraction * dimension)], 0.0, axis=1)
+    return rows.reshape(pattern.shape)
 
 
 def corrupt(
@@ -143,6 +203,14 @@ def _all_uniforms(n_patterns: int, n_neurons: int, seed: Seed) -> np.ndarray:
         words = randomness.words(key, PATTERNS, _lanes(rows, _UNIFORMS), 0, n_blocks)
         u[rows] = randomness.uniforms(words[:, :n_neurons])
     return u
+
+
+def _cue_words(shape: tuple[int, int], kind: int, seed: Seed) -> np.ndarray:
+    """A draw an entry of cues (row, dimension), and up to three more a row: uint32."""
+    n_rows, dimension = shape
+    n_blocks = randomness.blocks_per_sweep(dimension)
+    lanes = _lanes(slice(0, n_rows), kind)
+    return randomness.words(randomness.key(seed, dimension), CORRUPTION, lanes, 0, n_blocks)
 
 
 def _chunks(n_rows: int, n_blocks: int) -> list[slice]:

@@ -26,7 +26,17 @@ from hopfield_sim.learning import hebb, projection
 
 
 def found_models() -> dict[str, type]:
-    """Every model class of the package, found by walking it: whatever offers `example`."""
+    """Every model of spins in the package, found by walking it: what can be swept."""
+    return {name: model for name, model in _examples().items() if hasattr(model, "sweep")}
+
+
+def found_continuous() -> dict[str, type]:
+    """Every model with continuous states, found alike: what retrieves."""
+    return {name: model for name, model in _examples().items() if hasattr(model, "retrieve")}
+
+
+def _examples() -> dict[str, type]:
+    """Every class of the models that offers `example`."""
     found = {}
     for info in pkgutil.walk_packages(hopfield_sim.models.__path__, "hopfield_sim.models."):
         module = importlib.import_module(info.name)

@@ -68,6 +68,11 @@ def test_median_lights_each_pixel_as_often_as_not(folder):
     np.testing.assert_array_equal(found > 0, np.arange(5)[:, None] > 2 + np.zeros(12))
 
 
+def test_grey_values_for_continuous_states(folder):
+    grey = images.folder(folder, None).patterns
+    np.testing.assert_allclose((grey + 1) * 127.5, PIXELS.reshape(5, 12), atol=1e-12)
+
+
 def test_gzip_is_the_same_as_plain(folder, tmp_path_factory):
     packed = tmp_path_factory.mktemp("gzip")
     for file in folder.iterdir():

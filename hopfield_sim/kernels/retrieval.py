@@ -1,0 +1,169 @@
+"""Continuous states: sums over all stored patterns for many queries, without their table.
+
+Scores z_i = beta k_i . q are made by products of matrices, some keys and queries at a time, used
+and thrown away: memory beyond the arguments and results does not depend on the number of patterns
+(for `entmax`, one row of scores a query where they are more than the block). Written with the
+module of the arrays (NumPy, or CuPy for arrays on a GPU); float32 and float64 as they come.
+
+Source of the running softmax: Milakov and Gimelshein, arXiv:1805.02867 (2018).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from hopfield_sim import device
+
+_KEYS, _QUERIES = 1024, 256  # a block of scores; in float64 2 MB
+_SCORES = 2**22  # entries of a block of scores where rows must be whole
+
+
+def softmax(
+    queries: np.ndarray,
+    keys: np.ndarray,
+    values: np.ndarray | None,
+    beta: float,
+    offset: np.ndarray | None = None,
+    extra: float = 0.0,
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """sum_i p_i v_i with p_i = e^{z_i} / (extra + sum_j e^{z_j}), z_i = beta k_i . q + offset_i.
+
+    queries: (query, dimension); keys: (pattern, dimension); values: (pattern, feature), or None
+    where only the sum is wanted; offset: (pattern,), -inf leaves a pattern out; extra: the weight
+    of nothing, 1 for Softmax_1.
+
+    Returns the sum (query, feature) or None, and ln(extra + sum_j e^{z_j}), (query,). Where every
+    pattern is left out and extra is 0 they are NaN and -inf.
+    """
+    xp = device.module(queries, keys)
+    n_queries, kind = len(queries), queries.dtype
+    output = None if values is None else xp.zeros((n_queries, values.shape[1]), kind)
+    log_sum = xp.empty(n_queries, kind)
+    for rows in _slices(n_queries, _QUERIES):
+        scaled = queries[rows] * kind.type(beta)
+        top = xp.full(len(scaled), 0.0 if extra > 0 else -math.inf, kind)
+        total = xp.full(len(scaled), extra, kind)
+        for some in _slices(len(keys), _KEYS):
+            scores = scaled @ keys[some].T
+            if offset is not None:
+                scores += offset[some]
+            higher = xp.maximum(top, scores.max(axis=1))
+            safe = xp.where(xp.isneginf(higher), 0, higher)  # -inf - -inf is no number
+            shrink = xp.exp(top - safe)
+            scores -= safe[:, None]
+            weights = xp.exp(scores)
+            total = total * shrink + weights.sum(axis=1)
+            if values is not None:
+                output[rows] *= shrink[:, None]
+                output[rows] += weights @ values[some]
+            top = higher
+        log_sum[rows] = _log(xp, total) + top
+        if values is not None:
+            output[rows] /= total[:, None]
+    return output, log_sum
+
+
+def entmax(
+    queries: np.ndarray,
+    keys: np.ndarray,
+    values: np.ndarray | None,
+    beta: float,
+    alpha: float,
+    offset: np.ndarray | None = None,
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """sum_i p_i v_i with p = alpha-entmax(z), p_i = [(alpha - 1) z_i - tau]_+^{1/(alpha - 1)}.
+
+    Arguments as `softmax`; alpha > 1, 2 for sparsemax. Returns the sum (query, feature) or None,
+    and the conjugate max_p [p . z - Omega(p)], (query,), with
+    Omega(p) = (sum_i p_i^alpha - 1)/(alpha (alpha - 1)).
+    """
+    xp = device.module(queries, keys)
+    n_queries, kind = len(queries), queries.dtype
+    output = None if values is None else xp.empty((n_queries, values.shape[1]), kind)
+    conjugate = xp.empty(n_queries, kind)
+    for rows in _slices(n_queries, max(1, _SCORES // len(keys))):
+        scores = (queries[rows] * kind.type(beta)) @ keys.T
+        if offset is not None:
+            scores += offset
+        top = scores.max(axis=1, keepdims=True)
+        weights = entmax_weights(scores - top, alpha)
+        regular = (xp.sum(weights**alpha, axis=1) - 1) / (alpha * (alpha - 1))
+        inside = xp.where(weights > 0, weights * (scores - top), 0)  # 0 times -inf is no number
+        conjugate[rows] = inside.sum(axis=1) + top[:, 0] - regular
+        if values is not None:
+            output[rows] = weights @ values
+    return output, conjugate
+
+
+def entmax_weights(scores: np.ndarray, alpha: float) -> np.ndarray:
+    """alpha-entmax of scores (..., pattern) whose largest is 0: weights, by bisection of tau."""
+    xp = device.module(scores)
+    scores = (alpha - 1) * scores
+    # at tau = -1 the largest score alone has weight 1; at the upper end all scores together are
+    # below 1, even were they equal to the largest
+    low = xp.full((*scores.shape[:-1], 1), -1.0, scores.dtype)
+    high = low + 1 - float(scores.shape[-1]) ** (1 - alpha)
+    for _ in range(30 if scores.dtype == np.float32 else 60):
+        middle = (low + high) / 2
+        total = xp.sum(xp.maximum(scores - middle, 0) ** (1 / (alpha - 1)), axis=-1, keepdims=True)
+        low, high = xp.where(total >= 1, middle, low), xp.where(total >= 1, high, middle)
+    weights = xp.maximum(scores - low, 0) ** (1 / (alpha - 1))
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+def window(
+    queries: np.ndarray, keys: np.ndarray, values: np.ndarray, beta: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sums over the patterns with beta |q - k_i|^2 / 2 < 1, the active ones.
+
+    Arguments as `softmax`. Returns the sum of their values (query, feature), their number (query,),
+    and sum_i [1 - beta |q - k_i|^2 / 2]_+, (query,).
+    """
+    xp = device.module(queries, keys)
+    n_queries, kind = len(queries), queries.dtype
+    output = xp.zeros((n_queries, values.shape[1]), kind)
+    number, total = xp.zeros(n_queries, kind), xp.zeros(n_queries, kind)
+    # few keys at a time: distances are made of differences, as those of products lose digits
+    step = max(1, _KEYS // keys.shape[1])
+    for rows in _slices(n_queries, _QUERIES):
+        for some in _slices(len(keys), step):
+            apart = queries[rows][:, None, :] - keys[some][None, :, :]
+            height = 1 - kind.type(beta / 2) * xp.sum(apart**2, axis=-1)
+            active = (height > 0).astype(kind)
+            output[rows] += active @ values[some]
+            number[rows] += active.sum(axis=1)
+            total[rows] += xp.maximum(height, 0).sum(axis=1)
+    return output, number, total
+
+
+def powers(
+    queries: np.ndarray, keys: np.ndarray, values: np.ndarray, degree: int, scale: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """sum_i z_i^(n-1) v_i, (query, feature), and sum_i z_i^n, (query,), with z_i = scale k_i . q.
+
+    Arguments as `softmax`; n is the degree, and for odd n scores below 0 count as 0.
+    """
+    xp = device.module(queries, keys)
+    n_queries, kind = len(queries), queries.dtype
+    output = xp.zeros((n_queries, values.shape[1]), kind)
+    total = xp.zeros(n_queries, kind)
+    for rows in _slices(n_queries, _QUERIES):
+        for some in _slices(len(keys), _KEYS):
+            scores = (queries[rows] * kind.type(scale)) @ keys[some].T
+            if degree % 2:
+                scores = xp.maximum(scores, 0)
+            weights = scores ** (degree - 1)
+            output[rows] += weights @ values[some]
+            total[rows] += xp.sum(weights * scores, axis=1)
+    return output, total
+
+
+def _slices(total: int, step: int) -> list[slice]:
+    return [slice(first, min(first + step, total)) for first in range(0, total, step)]
+
+
+def _log(xp, positive):
+    """ln of numbers >= 0, -inf at 0 without a warning."""
+    return xp.where(positive > 0, xp.log(xp.where(positive > 0, positive, 1)), -math.inf)
