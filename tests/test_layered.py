@@ -155,6 +155,16 @@ def test_one_cue_and_labels():
         assert found[name].attrs["long_name"] and found[name].attrs["units"], name
 
 
+def test_float32_stays():
+    single = DistanceEnergy(layer().patterns.astype(np.float32), np.float64(0.7))
+    x = X.astype(np.float32)
+    found = single.surrogate(x, Y.astype(np.float32))
+    assert found.dtype == single.energy(x).dtype == single.update(x).dtype == np.float32
+    # energies up to 30, with 24 bits
+    np.testing.assert_allclose(found, layer().surrogate(X, Y), atol=1e-4)
+    assert Stack([single] * 2).forward(x).state.dtype == np.float32
+
+
 @pytest.mark.parametrize(
     ("made", "sentence"),
     [

@@ -370,6 +370,9 @@ def test_clusters_without_similarity_are_orthogonal_patterns():
     assert np.isnan(found.single) and np.isnan(found.split)
     assert float(found.cluster) == pytest.approx(float(modern_states.thresholds(7).appears))
     # clusters far tighter than K can resolve, and weights below the smallest number
+    K = np.geomspace(5, 1e6, 60)
+    found = modern_clusters.solutions(8, 8, [0.0, 0.1, 0.5, 0.8, 0.97], K).weight
+    assert (found.sel(branch="single").isel(self_overlap=-1) > 1 - 1e-9).all()
     tight = modern_clusters.thresholds(8, 8, 0.999)
     alone = modern_states.thresholds(8)
     assert float(tight.single) * 0.001 == pytest.approx(float(alone.appears), rel=1e-9)

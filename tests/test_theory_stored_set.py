@@ -37,8 +37,8 @@ def test_one_and_two_patterns(d, sharpness):
 
 @pytest.mark.parametrize(("d", "M", "sharpness"), [(4, 7, 1.0), (8, 30, 2.0), (16, 500, 0.5)])
 def test_sampling(d, M, sharpness):
-    """10^4 to 10^6 patterns, each against fresh others: z of a fixed seed, below 3.5."""
-    weights = np.exp(-d * sharpness * (1 - overlaps(4_000_000 // M * M, d, 1).reshape(-1, M)))
+    """10^3 to 10^5 patterns, each against fresh others: z of a fixed seed, below 3.5."""
+    weights = np.exp(-d * sharpness * (1 - overlaps(800_000 // M * M, d, 1).reshape(-1, M)))
     found = stored_set.cross_entropy(d, M, sharpness)
     free = float(found.log_partition)
     for sampled, wanted in (
@@ -46,7 +46,7 @@ def test_sampling(d, M, sharpness):
         (np.log1p(weights[:, 1:].sum(1)), free - found.stored),
     ):
         error = sampled.std() / np.sqrt(len(sampled))
-        assert error < 0.03 and abs(sampled.mean() - float(wanted)) < 3.5 * error
+        assert error < 0.05 and abs(sampled.mean() - float(wanted)) < 3.5 * error
 
 
 def test_finer_sums_change_nothing(monkeypatch):
@@ -73,7 +73,7 @@ def test_order_of_the_entropies():
     np.testing.assert_allclose(last.held_out, last.limit, atol=1e-6)
 
 
-@pytest.mark.parametrize("sharpness", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("sharpness", [0.5, 1.0])
 def test_memory_ends_at_half_weight(sharpness):
     """At any d by its definition; for d -> infinity at M_half, and at alpha_1 of retrieval."""
     found = stored_set.memorised([8, 24, 64], sharpness)
@@ -121,8 +121,8 @@ KINDS = ("held_out", "stored")
 
 
 def test_pairs_that_count():
-    w = np.exp(-8 * (1 - overlaps(2_000_000, 8, 3)))
-    # <w^2> of 2e6 samples of which 0.06 count: a few times 1e-3
+    w = np.exp(-8 * (1 - overlaps(500_000, 8, 3)))
+    # <w^2> of 5e5 samples of which a part 0.06 counts: errors below 0.01
     assert float(stored_set.pairs_that_count(8, 1.0)) == pytest.approx(
-        w.mean() ** 2 / (w**2).mean(), rel=0.02
+        w.mean() ** 2 / (w**2).mean(), rel=0.05
     )

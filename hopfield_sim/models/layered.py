@@ -32,8 +32,8 @@ changes at each layer by two parts,
 
 so that the layered energy E_l(x_l) - sum_{k <= l} W_k = E_1(x_0) + sum_{k <= l} R_k falls layer by
 layer for any stack. The work vanishes where all layers are the same one (iterated retrieval), and
-is not positive where patterns are added at fixed beta; with E + ln(M)/beta, which measures against
-equal weights, also where beta grows. Without any of these E_l(x_l) may rise.
+is not positive where patterns are added at fixed beta; that of E + ln(M)/beta is not positive where
+beta grows at fixed patterns. Without any of these the energy E_l(x_l) itself may rise.
 
 Source: that stacked layers minimise a global energy by majorisation-minimisation is the idea of
 X. Niu, B. Bai, L. Deng, W. Han, arXiv:2405.08707 (2024), who use a distance-based energy; the forms
@@ -73,6 +73,8 @@ class DistanceEnergy(Continuous):
     def __post_init__(self):
         super().__post_init__()
         checked_positive("beta", self.beta)
+        # of plain type: a float64 scalar would make float32 patterns float64
+        object.__setattr__(self, "beta", float(self.beta))
         if self.radius is not None:
             raise ValueError(
                 "distances are those of R^d; with states on a sphere use LogSumExp(radius=...)."

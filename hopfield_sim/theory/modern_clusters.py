@@ -265,7 +265,9 @@ def _single(G, M, c, K):
             return _overlap(h, G, M, c) - K
 
         if some.any():
-            h[some] = roots(away, start[some], np.maximum(start, K * (1 - c))[some], *where)
+            # K(h) > h/(1 - c), by more than rounding
+            upper = np.maximum(start, K * (1 - c))[some] * (1 + 1e-9)
+            h[some] = roots(away, start[some], upper, *where)
     kappa, exists = K * (1 - c), np.isfinite(h)
     y = _small(np.where(exists, h, 1.0))
     other = _elsewhere(np.where(exists, h, 1.0), y, M, c)

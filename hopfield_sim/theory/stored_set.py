@@ -24,6 +24,7 @@ B. Bai, L. Deng, W. Han, arXiv:2405.08707 (2024).
 """
 
 import numpy as np
+from scipy.special import logsumexp
 
 from hopfield_sim.theory import log_sum_exp
 from hopfield_sim.theory.continuation import roots
@@ -37,7 +38,8 @@ _LOAD = "ln M/d, exponent of the number M of patterns"
 _CONTRAST = np.log(2)
 """Difference of both cross-entropies that ends the memory: a pattern's own weight is half."""
 _STEP = 0.25  # of the logarithm of the transform's argument: errors e^(-pi^2/step) = 1e-17
-_AT_ONCE = 2**20  # entries of a table
+_AT_ONCE = 2**18  # entries of a table
+_ALMOST = 1 - 2.0**-53
 
 
 def cross_entropy(dimension, n_patterns, sharpness):
@@ -249,11 +251,16 @@ def _log_sum(dimension, n_held_out, n_stored, kappa):
     apart = kappa * (1 - np.tanh(t))
     # at the lower end s n is 1e-17; at the upper one even S = e^(-2 kappa) makes phi vanish
     log_s = np.arange(-40 - log_n, 2 * kappa + 5, _STEP)
-    missing = np.empty(len(log_s))
-    for first in range(0, len(log_s), max(1, _AT_ONCE // len(t))):
-        rows = slice(first, first + max(1, _AT_ONCE // len(t)))
+    missing = np.zeros(len(log_s))  # 1 - phi(s), at most s <w>: below e^-40/n it is nothing
+    first = np.searchsorted(log_s, -40 - log_n - logsumexp(-apart, b=share))
+    many = max(1, _AT_ONCE // len(t))
+    for row in range(first, len(log_s), many):
+        rows = slice(row, row + many)
         with np.errstate(over="ignore"):
             missing[rows] = -np.expm1(-np.exp(log_s[rows, None] - apart)) @ share
+        if log_s[row] > 4 and -n_held_out * np.log1p(-min(missing[row], _ALMOST)) > 36:
+            missing[row:] = 1  # phi^n is below 1e-15 from here on
+            break
     with np.errstate(divide="ignore"):
         log_phi = np.log1p(-np.minimum(missing, 1))
     decay = np.exp(-np.exp(np.minimum(log_s, 700)))
