@@ -8,7 +8,10 @@ Where there are more than `HELD` of them, t is found by further passes, which ke
 t: Newton's method on (sum_i [1 + u_i - t]_+^{1/(alpha - 1)})^(alpha - 1) = 1, in a bracket. For
 alpha <= 2 the left side is convex, Newton's points grow towards t; for alpha = 2 (sparsemax) it is
 piecewise linear and they arrive after a finite number of steps (Michelot, J. Optim. Theory Appl.
-50 (1986) 195). Source of entmax: Peters, Niculae, Martins, arXiv:1905.05702 (2019).
+50 (1986) 195). For alpha > 2 weights rise so steeply from 0 that no float64 t may give a sum of 1:
+the bracket is closed, and the weights at its ends are averaged such that they do.
+
+Source of entmax: Peters, Niculae, Martins, arXiv:1905.05702 (2019).
 """
 
 from __future__ import annotations
@@ -19,13 +22,14 @@ import numpy as np
 
 from hopfield_sim.device import compiled
 from hopfield_sim.kernels.lanes import ROW, above, add_row, add_values, lanes_of, score
-from hopfield_sim.kernels.lanes_softmax import chunk, load_queries, place
+from hopfield_sim.kernels.lanes_softmax import chunk, load_queries, own, place, shifts
 from hopfield_sim.kernels.simd import aligned
 
 HELD = 1024
 """Scores kept for a query, at most."""
 _GROUPS = 4  # in work at a time
 _STEPS = 200  # of Newton and bisection; float64 needs less than 70
+_POINT, _LOW, _HIGH, _ABOVE, _BELOW = range(5)  # a bracket: point, ends, sums of weights at them
 
 
 def space(dimension: int, n_features: int, size: int) -> int:
@@ -46,89 +50,65 @@ def entmax(queries, keys, values, beta, alpha, offset):
     lanes = ROW // kind.itemsize
     groups = min(_GROUPS, -(-n_queries // lanes))
     step = chunk(max(dimension, n_features), kind.itemsize)
-    shifts = np.zeros(step, kind) if offset is None else np.ascontiguousarray(offset, kind)
-    _entmax(
-        np.ascontiguousarray(queries),
-        place(keys),
-        len(keys),
-        place(keys if values is None else values),
-        kind.type(beta),
-        float(alpha),
-        shifts,
-        offset is not None,
-        output,
-        conjugate,
-        aligned((groups, dimension, lanes), kind),
-        aligned((lanes, n_features), np.float64),
-        aligned((step, lanes), kind),
-        aligned((groups, 3, lanes), kind),
-        np.empty((groups, lanes, HELD)),
-        np.empty((groups, lanes, HELD), np.int64),
-    )
+    offset = shifts(offset, len(keys), kind)
+    at_once = groups * lanes
+    asked = aligned((groups, dimension, lanes), kind)
+    scores = aligned((step, lanes), kind)
+    rows = aligned((groups, 3, lanes), kind)
+    held, index = np.empty((groups, lanes, HELD)), np.empty((groups, lanes, HELD), np.int64)
+    n_held, ends = np.empty((groups, lanes), np.int64), np.empty((groups, lanes, 5))
+    found = np.empty(n_features)
+    about = (kind.type(beta), float(alpha), offset.ctypes.data, offset.strides[0])
+    where, what = place(keys), place(keys if values is None else values)
+    queries = own(queries)
+    for start in range(0, n_queries, at_once):
+        some = slice(start, start + at_once)
+        _collect(queries[some], where, len(keys), *about, asked, scores, rows, held, index, n_held)
+        too_many = _put_results(
+            *about[:2], rows, held, index, n_held, ends, what, output[some], conjugate[some], found
+        )
+        if too_many:
+            for g in range(-(-len(queries[some]) // lanes)):
+                if n_held[g].max() > HELD:
+                    here = slice(start + g * lanes, min(start + (g + 1) * lanes, n_queries))
+                    _by_passes(
+                        where, len(keys), what, *about, asked[g], scores, rows[g], n_held[g],
+                        ends[g], output[here], conjugate[here],
+                    )  # fmt: skip
     return None if values is None else output, conjugate
 
 
 @compiled
-def _entmax(
-    queries, keys, n_keys, values, beta, alpha, offset, shifted, output, conjugate,
-    asked, found, scores, rows, held, index,
-):  # fmt: skip
-    """asked: [group][dimension][lane]; found: [lane][feature]; scores: [key][lane]; rows: largest
-    score, floor, waste [group][3][lane]; held: scores above the floor and `index`, their keys,
-    [group][lane][HELD]."""
-    n_queries = len(queries)
-    n_lanes = lanes_of(beta)
-    at_once = len(asked) * n_lanes
-    n_held = np.empty((len(asked), n_lanes), np.int64)
-    t = np.empty(n_lanes)
-    for start in range(0, n_queries, at_once):
-        n_asked = min(at_once, n_queries - start)
-        load_queries(asked, queries, start, n_asked, beta)
-        _collect(
-            keys, n_keys, beta, alpha, offset, shifted, n_asked,
-            asked, scores, rows, held, index, n_held,
-        )  # fmt: skip
-        for g in range((n_asked + n_lanes - 1) // n_lanes):
-            first = start + g * n_lanes
-            count = min(n_lanes, n_queries - first)
-            top, too_many = rows[g, 0], False
-            for lane in range(count):
-                n = min(n_held[g, lane], HELD)
-                t[lane] = _solved(held[g, lane, :n], np.float64(top[lane]), alpha)
-                if n_held[g, lane] > HELD:
-                    too_many = True
-                    continue
-                _put_result(
-                    beta, held[g, lane, :n], index[g, lane], np.float64(top[lane]), alpha, t[lane],
-                    values, output[first + lane], found[lane], conjugate[first + lane :],
-                )  # fmt: skip
-            if too_many:
-                _by_passes(
-                    keys, n_keys, values, beta, alpha, offset, shifted, count, asked[g], scores,
-                    rows[g], n_held[g], t, found, output[first:], conjugate[first:],
-                )  # fmt: skip
-
-
-@compiled
 def _collect(
-    keys, n_keys, beta, alpha, offset, shifted, n_asked, asked, scores, rows, held, index, n_held
+    queries, keys, n_keys, beta, alpha, offset, stride, asked, scores, rows, held, index, n_held
 ):
-    """One pass: largest scores, and the scores above the floor; n_held = HELD + 1: too many."""
-    n_lanes = lanes_of(beta)
+    """One pass: largest scores, and the scores above the floor; n_held = HELD + 1: too many.
+
+    asked: [group][dimension][lane]; scores: [key][lane]; rows: largest score, floor, and one to
+    spare, [group][3][lane]; held: scores above the floor, and `index`, their keys,
+    [group][lane][HELD].
+    """
+    n_asked, n_lanes = len(queries), lanes_of(beta)
     n_groups = (n_asked + n_lanes - 1) // n_lanes
+    load_queries(asked, queries, 0, n_asked, beta)
     rows[:n_groups] = -np.inf
     n_held[:n_groups] = 0
     for begin in range(0, n_keys, len(scores)):
         count = min(len(scores), n_keys - begin)
+        shift = offset + begin * stride
         for g in range(n_groups):
             here = n_asked - g * n_lanes
             top, floor = rows[g, 0], rows[g, 1]
-            _scores(keys, beta, offset, shifted, begin, count, asked[g], here, scores, top)
+            score(
+                beta, int(2 * here <= n_lanes), scores.ctypes.data, top.ctypes.data,
+                keys[0] + begin * keys[1], keys[1], keys[2], count, shift, stride,
+                asked[g].ctypes.data, queries.shape[1],
+            )  # fmt: skip
             for lane in range(n_lanes):
                 if lane >= here or n_held[g, lane] > HELD:
                     floor[lane] = np.inf
                 else:
-                    floor[lane] = max(floor[lane], _floor(top[lane], alpha, 0.0))
+                    floor[lane] = max(floor[lane], _floor(np.float64(top[lane]), alpha, 0.0))
             for k in range(count):
                 hits = above(beta, scores[k].ctypes.data, floor.ctypes.data)
                 lane = 0
@@ -148,19 +128,9 @@ def _collect(
 
 
 @compiled
-def _scores(keys, beta, offset, shifted, begin, count, asked, here, scores, top):
-    """scores[k][lane] of keys begin ... begin + count - 1 for `here` queries of a group."""
-    shift = offset[begin:].ctypes.data if shifted else offset.ctypes.data
-    score(
-        beta, int(2 * here <= lanes_of(beta)), scores.ctypes.data, top.ctypes.data,
-        keys[0] + begin * keys[1], keys[1], keys[2], count, shift, asked.ctypes.data, len(asked),
-    )  # fmt: skip
-
-
-@compiled
 def _floor(top, alpha, t):
     """Scores up to this one have no weight: top + (t - 1)/(alpha - 1), less its rounding errors."""
-    floor = np.float64(top) + (t - 1.0) / (alpha - 1.0)
+    floor = top + (t - 1.0) / (alpha - 1.0)
     return floor - 1e-6 * (abs(floor) + abs(top))
 
 
@@ -168,7 +138,9 @@ def _floor(top, alpha, t):
 def _compacted(held, index, top, floor, lane, alpha):
     """Keeps, of a query's scores, those with weight among themselves; how many."""
     largest = np.float64(top[lane])
-    least = _floor(largest, alpha, _solved(held, largest, alpha))
+    ends = np.empty(5)
+    _solve(held, largest, alpha, ends)
+    least = _floor(largest, alpha, ends[_HIGH])
     floor[lane] = max(floor[lane], least)
     n = 0
     for k in range(HELD):
@@ -191,131 +163,172 @@ def _power(x, exponent):
 
 
 @compiled
-def _step(t, low, high, weight, slope, alpha):
-    """Newton's next point from t, and the bracket; weight: sum of w = [1 + u - t]^p; slope: of
-    w/(1 + u - t).
-
-    The bracket is halved where Newton leaves it. The same point again: converged.
-    """
-    if weight >= 1.0:
-        low = t
-    else:
-        high = t
-    after = (
-        t - math.expm1((1.0 - alpha) * math.log(weight)) * weight / slope if weight > 0.0 else -1.0
-    )
-    if abs(after - t) <= 4e-16 * t:
-        return t, low, high
-    if not low < after < high:
-        after = (low + high) / 2
-        if after == low or after == high:
-            return t, low, high
-    return after, low, high
+def _begin(ends, t):
+    """The bracket [t, 1] and its first point t, at or below the solution."""
+    ends[_POINT] = ends[_LOW] = t
+    ends[_HIGH], ends[_ABOVE], ends[_BELOW] = 1.0, 1.0, 0.0
 
 
 @compiled
-def _solved(scores, top, alpha):
-    """t of the patterns with these scores, whose largest is `top`."""
+def _moved(ends, weight, slope, alpha):
+    """Whether there is a next point, put into `ends`; weight: the sum at the present one.
+
+    slope: the sum of weights each divided by its 1 + u - t. Newton's point, or the middle of the
+    bracket where that is outside. At the end both sides of the bracket are t, or float64 knows no
+    number between them.
+    """
+    t = ends[_POINT]
+    if weight >= 1.0:
+        ends[_LOW], ends[_ABOVE] = t, weight
+    else:
+        ends[_HIGH], ends[_BELOW] = t, weight
+    low, high = ends[_LOW], ends[_HIGH]
+    after = -1.0
+    if weight > 0.0:
+        after = t - math.expm1((1.0 - alpha) * math.log(weight)) * weight / slope
+    if weight == 1.0 or (alpha <= 2.0 and abs(after - t) <= 4e-16 * t):
+        ends[_LOW] = ends[_HIGH] = t
+        return False
+    if not low < after < high:
+        after = (low + high) / 2.0
+    ends[_POINT] = after
+    return low < after < high and high - low > 5e-17  # the spacing of 1 + u - t is 1e-16
+
+
+@compiled
+def _weight(u, ends, exponent):
+    """p_i of a pattern, from the two ends of the bracket, but for rounding errors of the sum."""
+    low = _power(u - ends[_LOW], exponent)
+    if ends[_LOW] == ends[_HIGH]:
+        return low
+    share = (ends[_ABOVE] - 1.0) / (ends[_ABOVE] - ends[_BELOW])
+    return low + share * (_power(u - ends[_HIGH], exponent) - low)
+
+
+@compiled
+def _solve(scores, top, alpha, ends):
+    """The bracket of t, for the patterns with these scores, whose largest is `top`."""
     exponent = 1.0 / (alpha - 1.0)
-    t, low, high = 0.0, 0.0, 1.0
+    _begin(ends, 0.0)
     for _ in range(_STEPS):
         weight, slope = 0.0, 0.0
         for z in scores:
-            x = (alpha - 1.0) * (z - top) - t
+            x = (alpha - 1.0) * (z - top) - ends[_POINT]
             w = _power(x, exponent)
             if w != 0.0:
                 weight += w
                 slope += w / (1.0 + x)
-        after, low, high = _step(t, low, high, weight, slope, alpha)
-        if after == t or not weight == weight:
+        if not _moved(ends, weight, slope, alpha):
             break
-        t = after
-    return t
 
 
 @compiled
-def _put_result(like, scores, index, top, alpha, t, values, output, found, conjugate):
-    """The output and the conjugate of a query whose scores with weight are held."""
+def _put_results(
+    like, alpha, rows, held, index, n_held, ends, values, output, conjugate, found
+):  # fmt: skip
+    """Outputs and conjugates of queries whose scores with weight are held; whether others are left.
+
+    ends: [group][lane][5]; of the others, the bracket for the scores that are held.
+    """
     exponent = 1.0 / (alpha - 1.0)
-    found[:] = 0.0
-    total, inside = 0.0, 0.0
-    for k in range(len(scores)):
-        u = (alpha - 1.0) * (scores[k] - top)
-        w = _power(u - t, exponent)
-        if w != 0.0:
-            total += w
-            inside += w * u
-            row = values[0] + index[k] * values[1]
-            add_row(like, found.ctypes.data, w, row, values[2], len(found))
-    _put_scaled(top, alpha, t, total, inside, output, found, conjugate)
+    n_lanes = lanes_of(like)
+    too_many = False
+    for k in range(len(output)):
+        g, lane = k // n_lanes, k % n_lanes
+        n, top, t = n_held[g, lane], np.float64(rows[g, 0, lane]), ends[g, lane]
+        scores = held[g, lane, : min(n, HELD)]
+        _solve(scores, top, alpha, t)
+        if n > HELD:
+            too_many = True
+            continue
+        found[:] = 0.0
+        total, inside = 0.0, 0.0
+        for j in range(n):
+            u = (alpha - 1.0) * (scores[j] - top)
+            w = _weight(u, t, exponent)
+            if w != 0.0:
+                total += w
+                inside += w * u
+                row = values[0] + index[g, lane, j] * values[1]
+                add_row(like, found.ctypes.data, w, row, values[2], len(found))
+        conjugate[k] = _conjugate(top, t[_LOW], total, inside, alpha)
+        for f in range(len(found)):
+            output[k, f] = found[f] / total
+    return too_many
 
 
 @compiled
-def _put_scaled(top, alpha, t, total, inside, output, found, conjugate):
-    """output = found/total. As p^(alpha - 1) = 1 + u - t, the conjugate max_p p.z - Omega(p) is
-    max z + sum_i p_i u_i / alpha + t/(alpha (alpha - 1))."""
-    for f in range(len(output)):
-        output[f] = found[f] / total
-    conjugate[0] = top + inside / total / alpha + t / (alpha * (alpha - 1.0))
+def _conjugate(top, t, total, inside, alpha):
+    """max_p p.z - Omega(p) = max z + sum_i p_i u_i / alpha + t/(alpha (alpha - 1)).
+
+    As p^(alpha - 1) = 1 + u - t where p > 0. inside: sum of p_i u_i before division by `total`.
+    """
+    return top + inside / total / alpha + t / (alpha * (alpha - 1.0))
 
 
 @compiled
 def _by_passes(
-    keys, n_keys, values, beta, alpha, offset, shifted, here, asked, scores,
-    rows, n_held, t, found, output, conjugate,
+    keys, n_keys, values, beta, alpha, offset, stride, asked, scores, rows, n_held, ends, output,
+    conjugate,
 ):  # fmt: skip
     """Queries of a group with more weights than are held: passes over all keys, no scores kept.
 
-    t: where Newton begins, at or below the solution: that of the scores which are held.
+    Newton begins at the solution for the scores that are held, which is below that for all.
     """
     exponent = 1.0 / (alpha - 1.0)
-    n_lanes = lanes_of(beta)
-    top, waste = rows[0], rows[2]
-    low, high = t.copy(), np.ones(n_lanes)
+    n_lanes, (here, n_features) = lanes_of(beta), output.shape
+    top, spare = rows[0], rows[2]
     weight, slope, inside = np.empty(n_lanes), np.empty(n_lanes), np.empty(n_lanes)
-    going = np.array([lane < here and n_held[lane] > HELD for lane in range(n_lanes)])
-    asking = going.copy()
-    n_features = output.shape[1]
-    sums = np.zeros((n_features, n_lanes))
-    one = np.ones(n_lanes)
+    asking = np.array([lane < here and n_held[lane] > HELD for lane in range(n_lanes)])
+    going = asking.copy()
+    for lane in range(here):
+        _begin(ends[lane], ends[lane, _LOW])
+    sums, one = np.zeros((n_features, n_lanes)), np.ones(n_lanes)
     for turn in range(_STEPS + 1):
-        last = turn == _STEPS or not going.any()
+        is_last = turn == _STEPS or not going.any()
         weight[:] = 0.0
         slope[:] = 0.0
         inside[:] = 0.0
         for begin in range(0, n_keys, len(scores)):
             count = min(len(scores), n_keys - begin)
-            _scores(keys, beta, offset, shifted, begin, count, asked, here, scores, waste)
+            shift = offset + begin * stride
+            score(
+                beta, int(2 * here <= n_lanes), scores.ctypes.data, spare.ctypes.data,
+                keys[0] + begin * keys[1], keys[1], keys[2], count, shift, stride,
+                asked.ctypes.data, len(asked),
+            )  # fmt: skip
             for k in range(count):
                 for lane in range(n_lanes):
                     w = 0.0
-                    if asking[lane] if last else going[lane]:
+                    if is_last and asking[lane]:
                         u = (alpha - 1.0) * (np.float64(scores[k, lane]) - np.float64(top[lane]))
-                        w = _power(u - t[lane], exponent)
+                        w = _weight(u, ends[lane], exponent)
                         if w != 0.0:
                             weight[lane] += w
-                            slope[lane] += w / (1.0 + u - t[lane])
                             inside[lane] += w * u
-                    if last:
-                        scores[k, lane] = w
-            if last:
+                    elif going[lane]:
+                        u = (alpha - 1.0) * (np.float64(scores[k, lane]) - np.float64(top[lane]))
+                        x = u - ends[lane, _POINT]
+                        w = _power(x, exponent)
+                        if w != 0.0:
+                            weight[lane] += w
+                            slope[lane] += w / (1.0 + x)
+                    scores[k, lane] = w
+            if is_last:
                 add_values(
                     beta, int(2 * here <= n_lanes), sums.ctypes.data, one.ctypes.data,
                     values[0] + begin * values[1], values[1], values[2], count,
                     scores.ctypes.data, n_features,
                 )  # fmt: skip
-        if last:
+        if is_last:
             break
-        for lane in range(n_lanes):
+        for lane in range(here):
             if going[lane]:
-                after, low[lane], high[lane] = _step(
-                    t[lane], low[lane], high[lane], weight[lane], slope[lane], alpha
-                )
-                going[lane] = after != t[lane] and weight[lane] == weight[lane]
-                t[lane] = after
+                going[lane] = _moved(ends[lane], weight[lane], slope[lane], alpha)
     for lane in range(here):
         if asking[lane]:
-            _put_scaled(
-                np.float64(top[lane]), alpha, t[lane], weight[lane], inside[lane], output[lane],
-                sums[:, lane], conjugate[lane:],
-            )  # fmt: skip
+            conjugate[lane] = _conjugate(
+                np.float64(top[lane]), ends[lane, _LOW], weight[lane], inside[lane], alpha
+            )
+            for f in range(n_features):
+                output[lane, f] = sums[f, lane] / weight[lane]

@@ -53,15 +53,15 @@ def softmax(queries, keys, values, beta, offset, extra):
     step = chunk(max(dimension, n_features), kind.itemsize)
     groups = max(1, _BLOCK // _group(dimension, n_features, kind.itemsize))
     groups = min(groups, -(-n_queries // lanes))
-    shifts = np.zeros(step, kind) if offset is None else np.ascontiguousarray(offset, kind)
+    offset = shifts(offset, len(keys), kind)
     _softmax(
-        np.ascontiguousarray(queries),
+        own(queries),
         place(keys),
         len(keys),
         place(keys if values is None else values),
         kind.type(beta),
-        shifts,
-        offset is not None,
+        offset.ctypes.data,
+        offset.strides[0],
         float(extra),
         output,
         log_sum,
@@ -81,9 +81,20 @@ def place(array: np.ndarray) -> tuple[int, int, int]:
     return (array.ctypes.data, *array.strides)
 
 
+def own(array: np.ndarray) -> np.ndarray:
+    """The array, or a copy, such that compiled code sees always the same type of array."""
+    fits = array.flags.c_contiguous and array.flags.writeable
+    return array if fits else array.copy()
+
+
+def shifts(offset: np.ndarray | None, n_keys: int, kind: np.dtype) -> np.ndarray:
+    """The offsets; where there are none, one 0 for all."""
+    return np.broadcast_to(np.zeros(1, kind), n_keys) if offset is None else offset
+
+
 @compiled
 def _softmax(
-    queries, keys, n_keys, values, beta, offset, shifted, extra, output, log_sum,
+    queries, keys, n_keys, values, beta, offset, stride, extra, output, log_sum,
     asked, found, scores, tops, totals, rows, shrink,
 ):  # fmt: skip
     """asked: [group][dimension][lane]; found: [group][feature][lane]; scores: [key][lane];
@@ -103,7 +114,7 @@ def _softmax(
         totals[:n_groups] = extra
         for first in range(0, n_keys, step):
             count = min(step, n_keys - first)
-            shift = offset[first:].ctypes.data if shifted else offset.ctypes.data
+            shift = offset + first * stride
             for g in range(n_groups):
                 top, total = tops[g], totals[g]
                 for lane in range(n_lanes):
@@ -112,7 +123,7 @@ def _softmax(
                 narrow = int(2 * (n_asked - g * n_lanes) <= n_lanes)
                 score(
                     beta, narrow, scores.ctypes.data, top.ctypes.data,
-                    keys[0] + first * keys[1], keys[1], keys[2], count, shift,
+                    keys[0] + first * keys[1], keys[1], keys[2], count, shift, stride,
                     asked[g].ctypes.data, dimension,
                 )  # fmt: skip
                 for lane in range(n_lanes):

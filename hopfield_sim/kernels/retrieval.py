@@ -117,7 +117,10 @@ def entmax_of_arrays(queries, keys, values, beta, alpha, offset=None):
 
 
 def entmax_weights(scores: np.ndarray, alpha: float) -> np.ndarray:
-    """alpha-entmax of scores (..., pattern) whose largest is 0: weights, by bisection of tau."""
+    """alpha-entmax of scores (..., pattern) whose largest is 0: weights, by bisection of tau.
+
+    What tau cannot resolve, for alpha > 2, is a mean of the two ends such that the sum is 1.
+    """
     xp = device.module(scores)
     scores = (alpha - 1) * scores
     # at tau = -1 the largest score alone has weight 1; at the upper end all scores together are
@@ -128,7 +131,10 @@ def entmax_weights(scores: np.ndarray, alpha: float) -> np.ndarray:
         middle = (low + high) / 2
         total = xp.sum(xp.maximum(scores - middle, 0) ** (1 / (alpha - 1)), axis=-1, keepdims=True)
         low, high = xp.where(total >= 1, middle, low), xp.where(total >= 1, high, middle)
-    weights = xp.maximum(scores - low, 0) ** (1 / (alpha - 1))
+    upper, lower = (xp.maximum(scores - end, 0) ** (1 / (alpha - 1)) for end in (low, high))
+    above, below = (ends.sum(axis=-1, keepdims=True) for ends in (upper, lower))
+    apart = xp.where(above > below, above - below, 1)
+    weights = upper - (upper - lower) * ((above - 1) / apart)
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
