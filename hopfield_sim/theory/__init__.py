@@ -37,6 +37,8 @@ __all__ = [
     "one_step",
     "projection",
     "quadrature",
+    "softmax_one",
+    "stored_set",
     "transient",
     "ultra_detection",
     "willshaw",

@@ -73,6 +73,7 @@ PARAMETERS = {
     "bit_error": Domain("wrong fraction of the neurons", 0, 0.5, (False, False), "in (0, 1/2)"),
     "dimension": _whole("dimension d of the patterns", 2),
     "inverse_temperature": _positive("inverse temperature beta of the softmax"),
+    "log_n_patterns": _at_least("ln of the number M of patterns", 0),
     "self_overlap": _positive("beta |x|^2, exponent of a pattern's overlap with itself"),
     "entmax_order": Domain(
         "order a of the entmax: 1 softmax, 2 sparsemax", 1, 2, (True, True), "in [1, 2]"
