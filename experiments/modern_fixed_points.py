@@ -435,29 +435,26 @@ def report(found: dict, settings: Settings) -> None:
 
 
 def _plan(settings: Settings, each: dict) -> str:
-    K = np.unique(settings.self_overlap)
-    begin = time.perf_counter()
-    cell(settings, (settings.seed, 0), float(np.median(settings.separation)), K)
-    one = time.perf_counter() - begin
-    n_cells = {
-        name: int(np.prod([len(v) for k, v in s.axes.items() if k not in s.lanes])) * s.realisations
-        for name, s in each.items()
-    }
-    # updates of one cue take a time that grows with M G d, next to some overhead
+    """The cost of all parts, from one cell of each."""
+    seconds, n_cells, scores = 0.0, 0, 0.0
     pairs = settings.n_clusters * settings.n_patterns
-    seconds = one * (n_cells["map"] + n_cells["exact"] + 0.05 * n_cells["sizes"])
-    seconds += 10.0 * n_cells["loops"] / 3 + 2.0 * n_cells["digits"]
-    total = sum(n_cells.values())
-    visits = 300.0 * settings.n_clusters * len(K) * (n_cells["map"] + n_cells["exact"])
-    memory = 8.0 * 4 * pairs * max(settings.dimensions)
-    return plan(
-        total,
-        visits,
-        seconds / total,
-        memory,
-        f"{total} x 5 chunks in {settings.store}",
-        settings.workers,
-    )
+    for sweep in each.values():
+        axes = {name: values[len(values) // 2] for name, values in sweep.axes.items()}
+        axes |= {name: sweep.axes[name] for name in sweep.lanes}
+        begin = time.perf_counter()
+        done = sweep.cell(seed=(settings.seed, 0), **axes)
+        number = sweep.realisations * int(
+            np.prod([len(v) for name, v in sweep.axes.items() if name not in sweep.lanes])
+        )
+        seconds += number * (time.perf_counter() - begin)
+        n_cells += number
+        if (
+            "steps" in done
+        ):  # a score of a cue with a pattern is what an attempted flip is elsewhere
+            scores += number * float(done.steps.sum()) * settings.n_clusters * pairs
+    memory = 40.0 * pairs * max(settings.dimensions)  # patterns, and what they are made from
+    files = f"{n_cells} cells in five stores in {settings.store}"
+    return plan(n_cells, scores, seconds / n_cells, memory, files, settings.workers)
 
 
 if __name__ == "__main__":
