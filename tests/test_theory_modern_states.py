@@ -239,11 +239,12 @@ def test_sparsemax_has_no_hysteresis():
 @pytest.mark.parametrize("order", [1.0, 1.5, 2.0])
 def test_states_of_several_patterns_are_saddles(order):
     M, seen = 9, 0
+    overlaps = (1.6, 1.9, 2.9, 5.0, 6.5, 8.0, 8.9, 20.0)
     for k in (2, 3, 4, 7):
-        for K in (1.6, 1.9, 2.9, 5.0, 6.5, 8.0, 8.9, 20.0):
-            found = modern_states.mixture(k, M, K, order)
+        found = modern_states.mixture(k, M, overlaps, order)
+        for K in overlaps:
             for branch in ("upper", "lower"):
-                state = found.sel(branch=branch)
+                state = found.sel(branch=branch, self_overlap=K)
                 if np.isnan(state.weight):
                     continue
                 seen += 1
