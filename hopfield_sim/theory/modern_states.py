@@ -185,9 +185,8 @@ def one_update(n_patterns, self_overlap, entmax_order=1.0):
             # u < 1 lowers the left side, so that h is larger than if the others had no weight
             upper = log_odds[inside] + np.log(M[inside]) + 1
             upper = _lifted(excess, upper, M[inside], K[inside], a[inside])
-            log_odds[inside] = roots(
-                excess, log_odds[inside], upper, M[inside], K[inside], a[inside]
-            )
+            lower = log_odds[inside] * (1 - 1e-9)  # by more than rounding
+            log_odds[inside] = roots(excess, lower, upper, M[inside], K[inside], a[inside])
         return {"weight": 1 / (1 + (M - 1) * np.exp(-log_odds))}
 
     names = {"weight": "weight of the pattern after one update from it"}
