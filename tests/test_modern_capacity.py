@@ -110,6 +110,7 @@ def made_up(law, dimension=(8, 12, 16, 24)):
         {
             "n_patterns": (dims, np.repeat(number.reshape(shape)[..., None], 3, axis=-1)),
             "retrieved": (dims, retrieved.reshape(shape)[..., None] + spread),
+            "weight": (dims, retrieved.reshape(shape)[..., None] + spread / 2),
             "square_error": (dims, square.reshape(shape)[..., None] * np.exp(spread)),
         },
         coords={**coords, "realisation": range(3)},
@@ -132,13 +133,15 @@ def test_capacities_and_their_limit():
     np.testing.assert_allclose(found.log_exact.sel(measure="typical"), 0.6 * d - 0.3, atol=0.01)
     np.testing.assert_allclose(found.log_exact.sel(measure="error"), 0.6 * d, atol=1e-6)
     np.testing.assert_allclose(found.log_number.sel(measure="error"), 0.6 * d, atol=1e-3)
+    # of which the logit is a straight line
+    np.testing.assert_allclose(found.log_exact.sel(measure="weight"), 0.6 * d - 0.3, atol=1e-6)
     # +-0.01 in P, of slope 1/4 in ln M, over three realisations
     typical = found.log_error.sel(measure="typical")
     np.testing.assert_allclose(typical, 0.04 / np.sqrt(3), rtol=0.1)
     limit = modern_capacity.limits(modern_capacity.capacities(store, exact, 0.1)).squeeze()
-    assert float(limit.limit) == pytest.approx(0.6, abs=2e-3)
-    assert float(limit.limit_exact) == pytest.approx(0.6, abs=2e-3)
-    assert float(limit.slope) == pytest.approx(-0.3, abs=0.03)
+    assert float(limit.limit) == pytest.approx(0.6, abs=1e-4)
+    assert float(limit.limit_exact) == pytest.approx(0.6, abs=1e-6)
+    assert float(limit.slope) == pytest.approx(-0.3, abs=1e-3)
     assert float(limit.sharp) == pytest.approx(0.62257192378)
     assert int(limit.dof) == 2 and float(limit.logarithm) == 0
 
