@@ -119,8 +119,9 @@ def limits(capacity: xr.Dataset) -> xr.Dataset:
     For x_0 below the overlap of the patterns that weigh most, M P(overlap > x_0) ~ 1, whose
     prefactor gives the logarithm; otherwise all together disturb, and there is none. Derived here;
     the line is straight but for 1/d^2, and near the border of the two neither form is right yet at
-    these sizes: what tests the theory is `limit_exact`, not the sharp law. (The root mean square error has no such line for Gaussian
-    patterns: it is made by those of small norm, a correction of order d^(-1/2).)
+    these sizes: what tests the theory is `limit_exact`, not the sharp law. (The root mean square
+    error has no such line for Gaussian patterns: it is made by those of small norm, a correction of
+    order d^(-1/2).)
 
     capacity: from `capacities`. Returns over (patterns, sharpness, start_overlap): `limit` and
     `limit_error` from the simulation; `limit_exact`, the same line through the exact numbers at the
@@ -165,8 +166,10 @@ def grown(found: xr.Dataset, most_grown: int) -> xr.Dataset:
 
         P(largest >= M) = e^(-M F(M)),   F = P(W > 1) of one pattern, exact
 
-    if failures are independent; they are but for pairs. A point is kept if with this law fewer than
-    one set in 1000 outgrows the simulation.
+    if failures are independent. On the sphere at small d they come together, as a few patterns that
+    are close to each other disturb each other, so sets grow a little larger than that (M by up to
+    15 % for lambda = 1/2). A point is kept if with this law fewer than one set in 1000 outgrows the
+    simulation.
 
     found: `n_patterns` over (patterns, sharpness, dimension, realisation); most_grown: its bound.
     Returns over (patterns, sharpness, dimension): `mean`, `error`, `predicted`, `z` of ln M.
@@ -248,7 +251,8 @@ def limit_table(found: xr.Dataset) -> str:
 def grown_table(found: xr.Dataset) -> str:
     """The largest M of which all patterns are retrieved: text."""
     lines = [
-        "all patterns of a set retrieved, mean of ln of the largest M:",
+        "all patterns of a set retrieved, mean of ln of the largest M (failures that come together let "
+        "it be larger):",
         "patterns  lambda   d        simulation   independent failures      z",
     ]
     for kind in found.patterns.values:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.modern_capacity import sharp
 from analysis.predictions.style import COLOURS, DASHES, MARKERS
@@ -46,6 +47,8 @@ def drawn(
     _fixed(axes[1, 3], fixed)
     for one in axes.flat:
         one.grid(alpha=0.25)
+        if one.get_xlabel().startswith("dimension"):
+            one.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.suptitle(title, fontsize=11)
     return figure
 
@@ -319,6 +322,5 @@ def _fixed(axes, fixed: xr.Dataset) -> None:
         xlabel="dimension $d$",
         ylabel="$M$ at which half of them leave the pattern",
         title="retrieved to a fixed point",
-        xticks=fixed.dimension.values,
     )
     axes.legend(fontsize=8, loc="upper left")
