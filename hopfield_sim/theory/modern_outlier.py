@@ -8,7 +8,7 @@ two values, u for one pattern and w = u exp(-h) for the others, where
 
     K w = y = h/(exp(h) - 1),    K u = h + y,    K(h) = h + y [M + exp(-y)]
 
-(k patterns with the weight u: k h in place of h; saddles for 1 < k < M - 1, as K u > 1). h = 0 is
+(k patterns with the weight u: k h in place of h; saddles for k > 1, as K u > 1). h = 0 is
 the last point of the uniform state, which exists at all K, with K = y [M + exp(-y)], y <= 1 where
 it is stable: up to K_u = M + 1/e. The branch of the single pattern is the rising part of K(h).
 
