@@ -62,7 +62,7 @@ def interval(values: np.ndarray, statistic=np.median) -> tuple[float, float, flo
     if not n_rounds:
         return (np.nan,) * 3
     chosen = np.random.default_rng(0).integers(0, n_rounds, (_RESAMPLES, n_rounds))
-    samples = np.array([statistic(np.asarray(values)[..., pick], axis=-1) for pick in chosen])
+    samples = statistic(np.asarray(values)[..., chosen], axis=-1)
     low, high = np.quantile(samples, (0.025, 0.975))
     return float(statistic(values, axis=-1)), float(low), float(high)
 

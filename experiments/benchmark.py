@@ -82,6 +82,10 @@ def main(settings: Settings) -> None:
     found.attrs["cpu_seconds"] = round(time.process_time() - begin, 1)
     missing = set(settings.goals or GOALS) - {claim.goal.number for claim in claims}
     found.attrs["not_measured"] = " ".join(map(str, sorted(missing)))
+    if 20 in {claim.goal.number for claim in claims}:
+        from experiments.measuring import peers
+
+        found.attrs["absent_for_20"] = " and ".join(peers.absent_for_retrieval())
     written(found, settings.store)
     print(f"measurements: {settings.store}")
     report(found, settings)
@@ -122,6 +126,8 @@ def report(found, settings: Settings) -> None:
             f"(goals {about['not_measured']}: nobody to measure; 3, 4, 6, 7 and 17 want --peers, 3 "
             "to 7 also --n-neurons 2048, 11 AVX-512 with VNNI)"
         )
+    if about.get("absent_for_20"):
+        print(f"(goal 20 without {about['absent_for_20']}: not installed here)")
     if bool(found.drawn.any()):
         saved(benchmark.lines(found), settings.figure)
 

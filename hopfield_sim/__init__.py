@@ -8,6 +8,7 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _MODULES = (
+    "attention",
     "dynamics",
     "examples",
     "images",
@@ -31,6 +32,9 @@ _NAMES = {
     "Epanechnikov": "models.modern",
     "Polynomial": "models.modern",
     "Universal": "models.universal",
+    "DistanceEnergy": "models.layered",
+    "Stack": "models.layered",
+    "TwoLayer": "models.two_layer",
     "number_of_patterns": "models.loads",
     "Glauber": "dynamics",
     "Metropolis": "dynamics",

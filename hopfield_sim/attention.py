@@ -27,7 +27,18 @@ from hopfield_sim import device
 from hopfield_sim.attention_weights import Array, LayerNorm, Linear, Weights, real
 from hopfield_sim.kernels import retrieval
 
+__all__ = [
+    "Associated",
+    "LayerNorm",
+    "Linear",
+    "Weights",
+    "hopfield",
+    "hopfield_layer",
+    "hopfield_pooling",
+]
+
 _ENTRIES = 2**22  # of an association matrix that are made at once: 32 MiB in float64
+_ONLINE = 2**14  # entries for one member from which the online softmax is quicker (one core)
 _LONGEST = 100_000  # updates of an iteration to convergence, which needs tens to hundreds
 
 
@@ -78,10 +89,11 @@ def hopfield(
     is refused (the reference implementation returns NaN).
 
     keep_association: return A as well. Without it no more than some 2^22 entries of A, or one row
-    for each member of the batch, exist at a time: large sets without association mask go through
-    the online softmax of `kernels.retrieval`; the stopping rule, which needs A itself, is summed
-    over blocks of rows that are made twice.
+    for each member of the batch, exist at a time: without association mask the last softmax goes
+    through the online one of `kernels.retrieval` where A is large; the stopping rule, which needs
+    A itself, is summed over blocks of rows that are made twice.
 
+    Returns output (batch, state, feature), association or None, and the steps of each head.
     Raises ValueError for shapes that do not fit, no patterns, NaN or infinity, beta or eps not
     positive, and masks as above.
     """
@@ -103,8 +115,8 @@ def hopfield(
             (q, k, v), (weights.state, weights.stored, weights.projection), strict=True
         )
     )
-    if weights.norm_association is not None:
-        q, k = ([_normed(x, weights.norm_association) for x in each] for each in (q, k))
+    norm = weights.norm_association
+    q, k = ([_prepared(x, norm, None, "a head") for x in each] for each in (q, k))
     if q[0].shape[-1] != k[0].shape[-1]:
         raise ValueError(
             f"state and stored patterns meet with {q[0].shape[-1]} and {k[0].shape[-1]} features; "
@@ -177,6 +189,10 @@ def _head(q, k, v, beta, hidden, stop, keep) -> Associated:
     xp = device.module(q)
     padding, mask = hidden
     most, eps = stop
+    one_memory = padding is None and len(k) == len(v) == 1  # then faster at any size
+    large = q.shape[1] * k.shape[1] > _ONLINE
+    if most == 0 and mask is None and not keep and (one_memory or large):
+        return Associated(_online(q, k, v, beta, padding), None, 0)
     at_once = max(1, _ENTRIES // (len(q) * k.shape[1]))
     blocks = [slice(first, first + at_once) for first in range(0, q.shape[1], at_once)]
     masks = [None if mask is None else mask[:, rows] for rows in blocks]
@@ -223,7 +239,7 @@ def _association(x, k, beta, padding, mask):
     z = (x * x.dtype.type(beta)) @ k.swapaxes(-1, -2)
     for where in (None if padding is None else padding[:, None, :], mask):
         if where is not None:
-            z = xp.where(where, -math.inf, z)
+            z = xp.where(where, z.dtype.type(-math.inf), z)
     z = xp.exp(z - z.max(axis=-1, keepdims=True))
     return z / z.sum(axis=-1, keepdims=True)
 
@@ -232,7 +248,8 @@ def _online(q, k, v, beta, padding):
     """softmax(beta q k^T) v without that matrix: (batch, state, feature)."""
     xp = device.module(q)
     if padding is None and len(k) == len(v) == 1:  # one memory: all queries at once
-        flat, _ = retrieval.softmax(q.reshape(-1, q.shape[-1]), k[0], v[0], beta)
+        queries = xp.ascontiguousarray(q.reshape(-1, q.shape[-1]))
+        flat, _ = retrieval.softmax(queries, k[0], v[0], beta)
         return flat.reshape(*q.shape[:-1], -1)
     found = []
     for b in range(len(q)):
@@ -246,7 +263,7 @@ def _online(q, k, v, beta, padding):
 def _memory(array, name: str):
     """Patterns for all members of a batch: (pattern, feature) becomes (1, pattern, feature)."""
     array = real(array, name)
-    return array[None] if array.ndim == 2 else array
+    return real(array[None] if array.ndim == 2 else array, name, 3)
 
 
 def _batch(stored, state, values) -> int:
@@ -268,7 +285,7 @@ def _prepared(x, norm, projection, name: str):
     if norm is not None:
         if norm.weight.shape[0] != x.shape[-1]:
             raise ValueError(
-                f"{name} has {x.shape[-1]} features, its layer norm {norm.weight.shape[0]}."
+                f"{name} has {x.shape[-1]} features, its layer norm takes {norm.weight.shape[0]}."
             )
         x = norm(x)
     if projection is not None:
@@ -282,14 +299,6 @@ def _fits(x, projection: Linear, name: str) -> None:
         raise ValueError(
             f"{name} has {x.shape[-1]} features, its projection takes {projection.weight.shape[1]}."
         )
-
-
-def _normed(x, norm: LayerNorm):
-    if norm.weight.shape[0] != x.shape[-1]:
-        raise ValueError(
-            f"a head has {x.shape[-1]} features, norm_association {norm.weight.shape[0]}."
-        )
-    return norm(x)
 
 
 def _split(x, n_heads: int) -> list:

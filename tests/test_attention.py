@@ -219,6 +219,20 @@ def test_one_memory_for_all_members_in_blocks(bags, monkeypatch):
     np.testing.assert_allclose(small.output, whole.output, atol=1e-13)
 
 
+@pytest.mark.parametrize("kind, tolerance", [(np.float64, 1e-13), (np.float32, 2e-5)])
+def test_large_sets_give_the_same_with_and_without_the_association(kind, tolerance):
+    """90 x 300 pairs, where the online softmax takes over; two bags, padding in one."""
+    x = patterns.gaussian(2 * 390, 5, seed=6).reshape(2, 390, 5).astype(kind)
+    padding = np.arange(300) >= np.array([[300], [17]])
+    options = {"beta": 1.1, "stored_pattern_padding_mask": padding}
+    found, kept = (
+        hopfield(x[:, :300], x[:, 300:], keep_association=keep, **options) for keep in (False, True)
+    )
+    assert found.output.dtype == kind and found.association is None
+    # rounding of exponents of order 10, and of sums of 300 terms of order 1
+    np.testing.assert_allclose(found.output, kept.output, atol=tolerance)
+
+
 def test_memory_is_bounded():
     """2000 states and 20000 stored patterns: A alone would be 320 MB."""
     stored = patterns.gaussian(20_000, 4, seed=1)[None]
@@ -375,12 +389,12 @@ HIDE_ALL = np.ones((2, 5), bool)
         (
             (Y, R),
             {"weights": Weights(norm_state=LayerNorm(np.ones(3), np.ones(3)))},
-            "its layer norm 3",
+            "state_pattern has 4 features, its layer norm takes 3",
         ),
         (
             (Y, R),
             {"weights": Weights(norm_association=LayerNorm(np.ones(3), np.ones(3)))},
-            "norm_association 3",
+            "a head has 4 features, its layer norm takes 3",
         ),
     ],
 )

@@ -3,11 +3,7 @@
 import itertools
 import json
 import math
-import os
-import subprocess
-import sys
 from dataclasses import asdict
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,8 +16,8 @@ from experiments.measuring.forms import FORMS, Chains, Work, trajectory_hash
 from experiments.measuring.protocol import Claim, Contestant, Duel, Running
 from hopfield_sim import Glauber, dynamics
 from hopfield_sim.kernels import yardsticks
+from tests import commands
 
-ROOT = Path(__file__).parents[1]
 WORK = Work(200, 20, 0.5, "random", seed=1)
 
 
@@ -131,7 +127,7 @@ def test_best_of_several_is_the_ratio_of_the_smallest():
 
 
 def test_the_interval_covers_the_median():
-    """95 % intervals of 1000 experiments with 15 rounds each; the bootstrap is known to be wide."""
+    """95 % intervals of 300 experiments with 15 rounds each; the bootstrap is known to be wide."""
     rng = np.random.default_rng(1)
     hits = 0
     for values in rng.lognormal(size=(300, 15)):
@@ -287,18 +283,6 @@ def test_missing_peers_are_named(monkeypatch):
         peers.check_installed()
 
 
-def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "experiments.benchmark", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONWARNINGS": "error"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -309,18 +293,16 @@ def run(*arguments):
     ],
 )
 def test_wrong_input_ends_with_a_sentence(arguments, sentence):
-    done = run(*arguments)
-    assert done.returncode == 2 and sentence in done.stderr
-    assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr
+    told = commands.printed("benchmark", *arguments, expect=2)
+    assert sentence in told and told.startswith("error: ") and "Traceback" not in told
 
 
-def test_one_command_measures_and_redraws(tmp_path):
+def test_one_command_measures_and_redraws(tmp_path, monkeypatch):
     """Small and short: the numbers mean nothing, the shape of what comes out does."""
     where = ("--store", f"{tmp_path}/b.nc", "--figure", f"{tmp_path}/b.png")
     small = ("--n-neurons", "128", "--rounds", "3", "--seconds", "0.001", "--goals", "18", "23")
-    done = run(*small, *where)
-    assert done.returncode == 0, done.stderr
-    table = done.stdout[done.stdout.index("goal  what") :]
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    done = commands.printed_by_a_process("benchmark", *small, *where)
+    table = done[done.index("goal  what") :]
     assert [line.split()[0] for line in table.splitlines()[1:4]] == ["18", "23", "23"]
-    again = run("--redraw", *where)
-    assert again.returncode == 0 and table in again.stdout, again.stderr
+    assert table in commands.printed("benchmark", "--redraw", *where)

@@ -32,7 +32,7 @@ from hopfield_sim.randomness import (
     Noise,
     Stream,
 )
-from tests import exact, targets
+from tests import exact
 from tests.test_dynamics import moderate_temperature
 from tests.test_kernels import assert_same, run
 
@@ -594,6 +594,7 @@ def test_synchronous_dense_dynamics_claims_no_law():
 # ----------------------------------------------------------------------------- other processors
 
 
+# what `test_other_processors` compares
 def digests() -> list[str]:
     """All that the fast form does with vectors: two planes and three, one site and eight."""
     models = (
@@ -601,10 +602,3 @@ def digests() -> list[str]:
         for name, n_neurons in (("3 distinct", 83), ("callable", 40))
     )
     return [digest(dense_bits.sweep_dense, model) for model in models]
-
-
-@pytest.mark.parametrize("name", targets.TARGETS)
-def test_other_processors_give_the_same_bits(name, tmp_path):
-    """Compiled for one without vector extensions, with AVX2 alone, and for none in particular."""
-    targets.skip_elsewhere(name)
-    assert targets.found(name, targets.started(name, "tests.test_dense", tmp_path)) == digests()

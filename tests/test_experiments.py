@@ -16,17 +16,17 @@ SMALL = {
 }
 
 
-def run(name, folder, *more, expect=0):
+def run(name, folder, *more, printed=commands.printed, expect=0):
     """One experiment on local threads, its store and figure in `folder`; what it printed."""
     places = ("--store", f"{folder}/{name}.zarr", "--figure", f"{folder}/{name}.png")
     where = ("--scheduler", "threads", *places)
-    return commands.printed(name, *SMALL[name].split(), *where, *more, expect=expect)
+    return printed(name, *SMALL[name].split(), *where, *more, expect=expect)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("retrieval")
-    return folder, run("retrieval", folder)
+    return folder, run("retrieval", folder, printed=commands.printed_by_a_process)
 
 
 def test_retrieval_ends_with_a_verdict_and_a_figure(finished):
@@ -53,6 +53,8 @@ def test_a_second_run_reuses_and_other_settings_are_refused(finished):
     refusal = run("retrieval", folder, "--samples", "31", expect=2)
     assert "samples" in refusal and "--store" not in refusal.split("error")[0]
     assert "Traceback" not in refusal
+    alone = commands.printed_by_a_process
+    assert run("retrieval", folder, "--samples", "31", printed=alone, expect=2) == refusal
     assert before == {p: p.stat().st_mtime_ns for p in (folder / "retrieval.zarr").rglob("c/*")}
 
 

@@ -18,7 +18,6 @@ from hopfield_sim import randomness as rnd
 from hopfield_sim.dynamics import noise, stream
 from hopfield_sim.kernels import blocked, choice, couplings, packed, plain, reference
 from hopfield_sim.randomness import EXPONENTIAL, FIXED, LOGISTIC, NONE, RANDOM, Draws, Noise, Stream
-from tests import targets
 
 TEMPERATURES = (0.0, 0.05, 0.5, 1.2)
 KINDS = {"none": NONE, "logistic": LOGISTIC, "exponential": EXPONENTIAL}
@@ -437,6 +436,7 @@ def test_blocked_needs_few_bytes_a_replica():
 # -------------------------------------------------------------------------------- other processors
 
 
+# what `test_other_processors` compares
 def digests():
     """Each form's hash of 40 lanes after 20 sweeps with each noise, N = 300, P = 37."""
     xi = patterns.random(37, 300, seed=9)
@@ -448,26 +448,3 @@ def digests():
         states = [final(form, xi, start, TEMPERATURES, kind, 20)[:2] for kind in KINDS.values()]
         found.append(digest(*(np.stack(arrays) for arrays in zip(*states, strict=True))))
     return found
-
-
-@pytest.fixture(scope="module")
-def elsewhere(tmp_path_factory):
-    """One process for each target, all at once: they compile everything anew."""
-    processes = {
-        name: targets.started(name, "tests.test_forms", tmp_path_factory.mktemp("cache"))
-        for name in targets.TARGETS
-        if targets.runs_here(name)
-    }
-    yield processes
-    for process in processes.values():
-        process.kill()
-        process.communicate()
-
-
-@pytest.mark.parametrize("name", targets.TARGETS)
-def test_other_processors_give_the_same_bits(name, elsewhere):
-    """Compiled for one without vector extensions, with AVX2 alone, and for none in particular."""
-    targets.skip_elsewhere(name)
-    there = targets.found(name, elsewhere[name])
-    assert there == digests()
-    assert len(set(there)) == 1

@@ -38,6 +38,9 @@ REFUSED = {
     "dimension": (1,),
     "inverse_temperature": (0,),
     "self_overlap": (0,),
+    "entmax_order": (0.9, 2.1, np.nan),
+    "cluster_overlap": (-0.1, 1),
+    "norm_difference": (np.nan, np.inf),
     "largest_norm": (0,),
     "separation": (np.nan,),
     "distance": (-1,),
@@ -47,6 +50,8 @@ REFUSED = {
     "scaled_noise": (-0.1,),
 }
 ALLOWED = {
+    "entmax_order": 1,
+    "cluster_overlap": 0,
     "alpha": 1e-300,
     "temperature": 0,
     "interaction": 2,

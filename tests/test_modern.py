@@ -18,7 +18,7 @@ from hopfield_sim import (
     patterns,
 )
 from hopfield_sim.models import universal
-from tests import exact, reference
+from tests import exact, reference, stand_in
 
 FOUND = exact.found_continuous()
 WITH_ENERGY = {name: model for name, model in FOUND.items() if name != "Universal"}
@@ -391,3 +391,47 @@ def test_cues_of_real_numbers():
     assert np.all((cue == 0).sum(axis=1) == 10) and np.all((cue == x) | (cue == 0))
     assert len({tuple(row) for row in (cue == 0)}) > 25  # places of their own
     assert np.array_equal(patterns.masked(x[0], 1.0, 2), np.zeros(40))
+
+
+# ------------------------------------------------------------------------ arrays of another place
+
+
+@pytest.mark.parametrize("name", [*VARIANTS, "Universal"])
+def test_arrays_of_the_gpu_stay_there(name):
+    """With a stand-in for CuPy, whose arrays refuse NumPy's functions: the same numbers."""
+    model = VARIANTS[name] if name in VARIANTS else Universal.example(7, 1)
+    x = some_states(model, 9)
+    with stand_in.cupy() as cupy:
+        there = dataclasses.replace(model, patterns=cupy.asarray(model.patterns))
+        asked = cupy.asarray(x)
+        assert isinstance(there.update(asked), stand_in.ndarray)
+        for call in ("update", "weights", "recall"):
+            found = getattr(there, call)(asked).get()
+            np.testing.assert_allclose(found, getattr(model, call)(x), rtol=1e-12, atol=1e-12)
+        if name in VARIANTS:
+            for found, wanted in zip(
+                there.energy_and_gradient(asked), model.energy_and_gradient(x), strict=True
+            ):
+                np.testing.assert_allclose(found.get(), wanted, rtol=1e-12, atol=1e-12)
+        on_gpu = there.retrieve(asked, steps=20)  # labelled arrays lie in main memory
+        with pytest.raises(TypeError, match="bring all to one place"):
+            there.energy(x)
+    here = model.retrieve(x, steps=20)
+    np.testing.assert_allclose(on_gpu.state, here.state, rtol=1e-9, atol=1e-9)
+    assert type(on_gpu.state.data) is np.ndarray
+
+
+def test_the_stand_in_refuses_what_a_gpu_refuses():
+    """The control of the test above."""
+    with stand_in.cupy() as cupy:
+        there, here = cupy.asarray(np.ones(3)), np.ones(3)
+        for wrong in (
+            lambda: np.exp(there),
+            lambda: np.where(there > 0, 1, 0),
+            lambda: there + here,
+            lambda: cupy.exp(here),
+            lambda: there.__setitem__(slice(None), here),
+        ):
+            with pytest.raises(TypeError, match="GPU|NumPy"):
+                wrong()
+        assert type(there + 1).__module__ == "cupy" and there.sum().get() == 3

@@ -1,4 +1,5 @@
-"""Other people's programs on our instance: D-Wave's annealer, OpenJij, hopfieldnetwork.
+"""Other people's programs on our instance: D-Wave's annealer, OpenJij, hopfieldnetwork; for
+softmax retrieval PyTorch's attention and hopfield-layers, the authors' own (GitHub only).
 
 The same couplings, start and temperature. D-Wave has heat bath ("Gibbs"); OpenJij's single-spin
 flip is Metropolis, which accepts about twice as many flips. A call of D-Wave's sampler has a large
@@ -25,6 +26,9 @@ PACKAGES = {
     "openjij": "openjij",
     "hopfieldnetwork": "hopfieldnetwork",
 }
+FOR_RETRIEVAL = {"torch": "torch", "hflayers": "hopfield-layers"}
+"""Peers that take part wherever they can be imported."""
+TORCH, HOPFIELD_LAYERS = "torch attention", "hopfield-layers"
 DWAVE, OPENJIJ, HOPFIELDNETWORK = "D-Wave Gibbs", "OpenJij", "hopfieldnetwork"
 _FEW = 4  # sweeps of the shorter of two calls whose difference counts
 
@@ -44,6 +48,45 @@ def check_installed() -> None:
             f"--peers needs {' and '.join(missing)}: pip install -e '.[peers]' brings the peers, "
             "or leave --peers out."
         )
+
+
+def absent_for_retrieval() -> list[str]:
+    """Those of `TORCH` and `HOPFIELD_LAYERS` that are not installed here."""
+    there = [importlib.util.find_spec(module) is not None for module in FOR_RETRIEVAL]
+    # hopfield-layers is made of torch
+    names = {TORCH: there[0], HOPFIELD_LAYERS: all(there)}
+    return [name for name, found in names.items() if not found]
+
+
+def torch_attention(queries: np.ndarray, stored: np.ndarray, beta: float):
+    """One step of softmax retrieval by torch's scaled_dot_product_attention, one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+    q, k = (torch.from_numpy(array)[None, None] for array in (queries, stored))
+    attend = torch.nn.functional.scaled_dot_product_attention
+    return lambda: attend(q, k, k, scale=beta).numpy()
+
+
+def hopfield_layers(queries: np.ndarray, stored: np.ndarray, beta: float):
+    """The same by the association of hopfield-layers, without projections and norms."""
+    import torch
+    from hflayers import Hopfield as Layer
+
+    torch.set_num_threads(1)
+    kinds = ("stored_pattern", "state_pattern", "pattern_projection")
+    plain = {f"normalize_{kind}{more}": False for kind in kinds for more in ("", "_affine")}
+    static = {f"{kind}_as_static": True for kind in kinds}
+    layer = Layer(
+        input_size=queries.shape[1], scaling=beta, disable_out_projection=True, **plain, **static
+    ).eval()
+    q, k = (torch.from_numpy(array)[None] for array in (queries, stored))
+
+    def step() -> np.ndarray:
+        with torch.no_grad():
+            return layer((k, q, k)).numpy()
+
+    return step
 
 
 def dwave(work: Work, seconds: float) -> Contestant:

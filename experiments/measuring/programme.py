@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from experiments.measuring import races_around, races_dense, races_parallel, races_sequential
+from experiments.measuring import (
+    races_around,
+    races_dense,
+    races_parallel,
+    races_retrieval,
+    races_sequential,
+)
 from experiments.measuring.protocol import Claim, Duel
 
 RACES = {
@@ -23,6 +29,7 @@ RACES = {
     races_parallel.fixed_point: {17},
     races_around.reading: set(),
     races_around.draws: {18, 19},
+    races_retrieval.softmax: {20},
     races_sequential.two_threads: {21},
     races_around.two_cores: {22},
     races_around.memory: {23},

@@ -15,6 +15,9 @@ form              memory    serves
 `dense_bits`      overlaps  the same for patterns +-1, by table: on bits, 8 or 16 sites ahead
 ================  ========  ================================================================
 
+Continuous states move otherwise: `retrieval` is their door (softmax, entmax and their relatives
+over all patterns), with compiled forms in `lanes_softmax` and `lanes_entmax`, made of `lanes`.
+
 What they are made of: `draws` (random numbers), `tiles` (32 lanes side by side), `popcount` (counts
 of bits, 32 lanes), `chain` (64 sites of one lane), `bits` (sums over patterns under a mask), all
 written in the vocabulary of `simd`; `yardsticks` is what their speed is measured with. Each form is

@@ -1,9 +1,12 @@
 """Continuous states: sums over all stored patterns for many queries, without their table.
 
-Scores z_i = beta k_i . q are made by products of matrices, some keys and queries at a time, used
-and thrown away: memory beyond the arguments and results does not depend on the number of patterns
-(for `entmax`, one row of scores a query where they are more than the block). Written with the
-module of the arrays (NumPy, or CuPy for arrays on a GPU); float32 and float64 as they come.
+Scores z_i = beta k_i . q are made some keys and queries at a time, used and thrown away: memory
+beyond the arguments and results does not depend on the number of patterns. `softmax` and `entmax`
+of arrays in main memory, all float32 or all float64, run compiled (`lanes_softmax`,
+`lanes_entmax`, which say how much space they take): one thread, no Python lock, and what a query
+gets does not depend on the queries beside it, bit for bit. Everything else is written with the
+module of the arrays (NumPy, or CuPy for arrays on a GPU), of which the results agree with the
+compiled ones within rounding.
 
 Source of the running softmax: Milakov and Gimelshein, arXiv:1805.02867 (2018).
 """
@@ -15,6 +18,7 @@ import math
 import numpy as np
 
 from hopfield_sim import device
+from hopfield_sim.kernels import lanes_entmax, lanes_softmax
 
 _KEYS, _QUERIES = 1024, 256  # a block of scores; in float64 2 MB
 _SCORES = 2**22  # entries of a block of scores where rows must be whole
@@ -37,6 +41,13 @@ def softmax(
     Returns the sum (query, feature) or None, and ln(extra + sum_j e^{z_j}), (query,). Where every
     pattern is left out and extra is 0 they are NaN and -inf.
     """
+    if _compiled(queries, keys, values, offset):
+        return lanes_softmax.softmax(queries, keys, values, beta, offset, extra)
+    return softmax_of_arrays(queries, keys, values, beta, offset, extra)
+
+
+def softmax_of_arrays(queries, keys, values, beta, offset=None, extra=0.0):
+    """`softmax` by the module of its arrays."""
     xp = device.module(queries, keys)
     n_queries, kind = len(queries), queries.dtype
     output = None if values is None else xp.zeros((n_queries, values.shape[1]), kind)
@@ -79,6 +90,14 @@ def entmax(
     and the conjugate max_p [p . z - Omega(p)], (query,), with
     Omega(p) = (sum_i p_i^alpha - 1)/(alpha (alpha - 1)).
     """
+    if _compiled(queries, keys, values, offset):
+        return lanes_entmax.entmax(queries, keys, values, beta, alpha, offset)
+    return entmax_of_arrays(queries, keys, values, beta, alpha, offset)
+
+
+def entmax_of_arrays(queries, keys, values, beta, alpha, offset=None):
+    """`entmax` by the module of its arrays: a row of scores a query, where that is more than the
+    block."""
     xp = device.module(queries, keys)
     n_queries, kind = len(queries), queries.dtype
     output = None if values is None else xp.empty((n_queries, values.shape[1]), kind)
@@ -98,7 +117,10 @@ def entmax(
 
 
 def entmax_weights(scores: np.ndarray, alpha: float) -> np.ndarray:
-    """alpha-entmax of scores (..., pattern) whose largest is 0: weights, by bisection of tau."""
+    """alpha-entmax of scores (..., pattern) whose largest is 0: weights, by bisection of tau.
+
+    What tau cannot resolve, for alpha > 2, is a mean of the two ends such that the sum is 1.
+    """
     xp = device.module(scores)
     scores = (alpha - 1) * scores
     # at tau = -1 the largest score alone has weight 1; at the upper end all scores together are
@@ -109,7 +131,10 @@ def entmax_weights(scores: np.ndarray, alpha: float) -> np.ndarray:
         middle = (low + high) / 2
         total = xp.sum(xp.maximum(scores - middle, 0) ** (1 / (alpha - 1)), axis=-1, keepdims=True)
         low, high = xp.where(total >= 1, middle, low), xp.where(total >= 1, high, middle)
-    weights = xp.maximum(scores - low, 0) ** (1 / (alpha - 1))
+    upper, lower = (xp.maximum(scores - end, 0) ** (1 / (alpha - 1)) for end in (low, high))
+    above, below = (ends.sum(axis=-1, keepdims=True) for ends in (upper, lower))
+    apart = xp.where(above > below, above - below, 1)
+    weights = upper - (upper - lower) * ((above - 1) / apart)
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
@@ -158,6 +183,15 @@ def powers(
             output[rows] += weights @ values[some]
             total[rows] += xp.sum(weights * scores, axis=1)
     return output, total
+
+
+def _compiled(*arrays) -> bool:
+    """Whether the compiled forms know these arrays, some of which may be None."""
+    arrays = [array for array in arrays if array is not None]
+    if device.module(*arrays) is not np:
+        return False
+    kinds = {array.dtype for array in arrays}
+    return kinds in ({np.dtype(np.float32)}, {np.dtype(np.float64)})
 
 
 def _slices(total: int, step: int) -> list[slice]:

@@ -33,6 +33,7 @@ def _features() -> set[str]:
 VNNI = "avx512vnni" in _features()
 VBMI = "avx512vbmi" in _features()  # looks up 64 bytes in 128 at once
 AVX2 = "avx2" in _features()
+AVX512 = "avx512f" in _features()  # 32 registers of 512 bits
 X86 = llvm.get_process_triple().startswith("x86_64")  # has SSE2 at least
 
 

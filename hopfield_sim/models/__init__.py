@@ -1,7 +1,8 @@
 """What the energy is. One file a model; nothing to register.
 
 A model holds the arrays that define an energy of N spins s_i = +-1; temperature is never part of
-it. It is a frozen dataclass that fulfils the contract `Model` below.
+it. It is a frozen dataclass that fulfils the contract `Model` below. Models whose states are real
+vectors share `continuous.Continuous` instead.
 """
 
 from __future__ import annotations

@@ -47,8 +47,8 @@ _FIELD = np.linspace(-1, 1, 201)
 _GROUP = 0.125 * np.arange(-72, 73)
 _GROUP_WEIGHT = np.exp(-(_GROUP**2) / 2)
 _GROUP_WEIGHT /= _GROUP_WEIGHT.sum()
-# Points evaluated together where there are two node axes, or one: arrays then stay in the cache, and
-# below the 128 kB from which the C library asks the system for fresh memory each time.
+# Points evaluated together where there are two node axes, or one: arrays then stay in the cache,
+# and below the 128 kB from which the C library asks the system for fresh memory each time.
 _WARM_CHUNK, _SHARP_CHUNK = 1, 64
 
 
