@@ -251,8 +251,8 @@ def limit_table(found: xr.Dataset) -> str:
 def grown_table(found: xr.Dataset) -> str:
     """The largest M of which all patterns are retrieved: text."""
     lines = [
-        "all patterns of a set retrieved, mean of ln of the largest M (failures that come together let "
-        "it be larger):",
+        "all patterns of a set retrieved, mean of ln of the largest M (failures that come together "
+        "let it be larger):",
         "patterns  lambda   d        simulation   independent failures      z",
     ]
     for kind in found.patterns.values:
@@ -270,7 +270,8 @@ def grown_table(found: xr.Dataset) -> str:
 def fixed_table(found: xr.Dataset) -> str:
     """Where fixed points are lost, against one update: text."""
     lines = [
-        "fixed points, ln M at which half of them have left their pattern:",
+        "fixed points, ln M at which half of them have left their pattern (annealed: lengths and "
+        "sums that fluctuate lower it):",
         "patterns   d       simulation   annealed   one update, exact",
     ]
     for kind in found.patterns.values:
