@@ -325,6 +325,31 @@ def finite_size(
     return _labelled(labels)
 
 
+def exponent(
+    log_values: xr.DataArray, log_error: xr.DataArray, dim: str = "n_neurons"
+) -> xr.Dataset:
+    """a in ln y = a ln N + constant, by least squares with weights 1 / error^2.
+
+    log_values: `(..., dim)`, ln y, `dim` holding N; log_error: its error, which may be that of
+    another quantity if the same line is to be laid through both. Sizes with NaN or without a
+    positive error are not used. Returns, each `(...)`: `slope`, `slope_error`, from the given
+    errors alone, and `n_sizes`, the sizes used; slope and error are NaN where these are fewer
+    than two.
+    """
+    used = log_values.notnull() & (log_error > 0)
+    weight = (1 / log_error**2).where(used).fillna(0)
+    enough = used.sum(dim) > 1
+    x = np.log(log_values[dim])
+    away = x - (weight * x).sum(dim) / weight.sum(dim).where(enough)
+    spread = (weight * away**2).sum(dim).where(enough)
+    labels = {
+        "slope": ((weight * away * log_values.fillna(0)).sum(dim) / spread, "exponent of N", "1"),
+        "slope_error": (spread**-0.5, "standard error of the exponent", "1"),
+        "n_sizes": (used.sum(dim), "sizes in the line", "1"),
+    }
+    return _labelled(labels)
+
+
 def _labelled(found: Mapping[str, tuple[xr.DataArray, str, str]]) -> xr.Dataset:
     return xr.Dataset(
         {

@@ -8,7 +8,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.optimize import brentq
 from scipy.special import ndtri
 
-from analysis.comparison import finite_size
+from analysis.comparison import exponent, finite_size
 from hopfield_sim import statistics
 from hopfield_sim.theory import exponential as exponential_theory
 from hopfield_sim.theory import one_step
@@ -108,26 +108,15 @@ def exponents(capacity: xr.Dataset) -> xr.Dataset:
     `slope`, `slope_error` of the simulation; `slope_exact`, the same line through the exact K_max
     at these sizes; `z`, their difference over the error; `limit` = n - 1; `n_sizes`.
     """
-    weight = (1 / capacity.log_error**2).where(capacity.log_error > 0).fillna(0)
-    used = weight.sum("n_neurons").where((weight > 0).sum("n_neurons") > 1)
-    x = np.log(capacity.n_neurons)
-    away = x - (weight * x).sum("n_neurons") / used
-    spread = (weight * away**2).sum("n_neurons")
-
-    def slope(y: xr.DataArray) -> xr.DataArray:
-        """Of a line through y(N) with these weights."""
-        return (weight * away * y.fillna(0)).sum("n_neurons") / spread
-
-    found = slope(capacity.log_number)
-    error = spread**-0.5
-    exact = slope(capacity.log_exact)
+    found = exponent(capacity.log_number, capacity.log_error)
+    exact = exponent(capacity.log_exact, capacity.log_error).slope
     labels = {
-        "slope": (found, "exponent of K_max(N), simulation"),
-        "slope_error": (error, "its standard error"),
+        "slope": (found.slope, "exponent of K_max(N), simulation"),
+        "slope_error": (found.slope_error, "its standard error"),
         "slope_exact": (exact, "exponent at these sizes, exact formula"),
-        "z": ((found - exact) / error, "difference over the error"),
-        "limit": (capacity.interaction - 1 + 0 * found, "exponent for N -> infinity"),
-        "n_sizes": ((weight > 0).sum("n_neurons"), "sizes in the line"),
+        "z": ((found.slope - exact) / found.slope_error, "difference over the error"),
+        "limit": (capacity.interaction - 1 + 0 * found.slope, "exponent for N -> infinity"),
+        "n_sizes": (found.n_sizes, "sizes in the line"),
     }
     return xr.Dataset(
         {k: array.assign_attrs(long_name=name, units="1") for k, (array, name) in labels.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from analysis.modern_capacity import sharp
 from analysis.predictions.style import COLOURS, DASHES, MARKERS
@@ -46,6 +47,8 @@ def drawn(
     _fixed(axes[1, 3], fixed)
     for one in axes.flat:
         one.grid(alpha=0.25)
+        if one.get_xlabel().startswith("dimension"):
+            one.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.suptitle(title, fontsize=11)
     return figure
 
@@ -163,10 +166,10 @@ def _numbers(axes, capacity: xr.Dataset, grown: xr.Dataset, kind: str) -> None:
 
 
 def _limits(axes, capacity: xr.Dataset) -> None:
-    typical = capacity.sel(measure="typical").squeeze("start_overlap", drop=True)
-    for row, kind in enumerate(typical.patterns.values):
-        for place, sharpness in enumerate(typical.sharpness.values):
-            one = typical.sel(patterns=kind, sharpness=sharpness)
+    half = capacity.sel(measure="weight").squeeze("start_overlap", drop=True)
+    for row, kind in enumerate(half.patterns.values):
+        for place, sharpness in enumerate(half.sharpness.values):
+            one = half.sel(patterns=kind, sharpness=sharpness)
             if not np.isfinite(one.log_number).any():
                 continue
             d = np.unique(np.rint(1 / np.linspace(1 / 60, 1 / one.dimension.values.min(), 9)))
@@ -174,7 +177,7 @@ def _limits(axes, capacity: xr.Dataset) -> None:
             colour = COLOURS[place % 7]
             style = ("solid", DASHES[1])[row]
             alpha = float(sharp(str(kind), sharpness).alpha)
-            x, y = np.append(1 / d, 0), np.append(law.log_typical / d, alpha)
+            x, y = np.append(1 / d, 0), np.append(law.log_mean / d, alpha)
             order = np.argsort(x)
             axes.plot(x[order], y[order], color=colour, ls=style, lw=1.2)
             axes.plot(0, alpha, color=colour, marker=("*", "d")[row], ms=9, clip_on=False)
@@ -189,16 +192,16 @@ def _limits(axes, capacity: xr.Dataset) -> None:
                 ls="none",
                 capsize=2,
             )
-    for row, kind in enumerate(typical.patterns.values):
+    for row, kind in enumerate(half.patterns.values):
         style = ("solid", DASHES[1])[row]
         label = f"{_NAMES[str(kind)]}, exact; marker: sharp law"
         axes.plot([], [], color="0.3", ls=style, marker=("*", "d")[row], label=label)
-    for place, sharpness in enumerate(typical.sharpness.values):
+    for place, sharpness in enumerate(half.sharpness.values):
         label = rf"$\lambda = {sharpness:g}$"
         axes.plot([], [], color=COLOURS[place], marker=MARKERS[place], ls="none", label=label)
     axes.set(
         xlabel="$1/d$",
-        ylabel=r"$\ln M/d$ of a typical pattern",
+        ylabel=r"$\ln M/d$ at mean weight 1/2",
         title=r"to $d = \infty$; open: sphere, full: Gaussian",
         xlim=(0, None),
     )
@@ -258,20 +261,20 @@ def _curves(axes, update, theory, name: str, sharpness: float, bound: float) -> 
 
 
 def _basins(axes, capacity: xr.Dataset) -> None:
-    typical = capacity.sel(measure="typical").squeeze("sharpness")
-    sharpness = float(typical.sharpness)
+    half = capacity.sel(measure="weight").squeeze("sharpness")
+    sharpness = float(half.sharpness)
     x0 = np.linspace(0.02, 1, 100)
-    for row, kind in enumerate(typical.patterns.values):
+    for row, kind in enumerate(half.patterns.values):
         style = ("solid", DASHES[1])[row]
         law = sharp(str(kind), sharpness, x0)
         label = f"{_NAMES[str(kind)]}, sharp law"
         axes.plot(x0, law.alpha, color="black", lw=2, ls=style, label=label)
-        for place, d in enumerate(typical.dimension.values):
-            one = typical.sel(patterns=kind, dimension=d)
+        for place, d in enumerate(half.dimension.values):
+            one = half.sel(patterns=kind, dimension=d)
             fine = np.linspace(one.start_overlap.values.min(), one.start_overlap.values.max(), 9)
             exact = log_sum_exp_finite.largest(int(d), sharpness, fine, patterns=str(kind))
             colour = COLOURS[(place + 1) % 7]
-            axes.plot(fine, exact.log_typical / d, color=colour, lw=1, ls=style)
+            axes.plot(fine, exact.log_mean / d, color=colour, lw=1, ls=style)
             axes.errorbar(
                 one.start_overlap,
                 one.log_number / d,
@@ -286,7 +289,7 @@ def _basins(axes, capacity: xr.Dataset) -> None:
             )
     axes.set(
         xlabel="overlap $x_0$ of the cue",
-        ylabel=r"$\ln M/d$ of a typical pattern",
+        ylabel=r"$\ln M/d$ at mean weight 1/2",
         title=rf"cues, $\lambda = {sharpness:g}$; thin: exact at $d$; full: Gaussian",
     )
     axes.legend(fontsize=8, loc="upper left")
@@ -319,6 +322,5 @@ def _fixed(axes, fixed: xr.Dataset) -> None:
         xlabel="dimension $d$",
         ylabel="$M$ at which half of them leave the pattern",
         title="retrieved to a fixed point",
-        xticks=fixed.dimension.values,
     )
     axes.legend(fontsize=8, loc="upper left")

@@ -76,22 +76,13 @@ def growth(scores: xr.Dataset) -> xr.Dataset:
         return np.log(square) / 2 + power * np.log(square.n_neurons)
 
     found = statistics.jackknife(log_noise, scores.found.fillna(0))
-    weight = (1 / found.error**2).where(found.error > 0).fillna(0)
-    total = weight.sum("n_neurons").where((weight > 0).sum("n_neurons") > 1)
-    x = np.log(found.n_neurons)
-    away = x - (weight * x).sum("n_neurons") / total
-    spread = (weight * away**2).sum("n_neurons")
-
-    def slope(y: xr.DataArray) -> xr.DataArray:
-        """Of a line through y(N) with these weights."""
-        return (weight * away * y.fillna(0)).sum("n_neurons") / spread
-
-    finite = log_noise(scores["predicted"].fillna(0))
+    line = comparison.exponent(found.estimate, found.error)
+    finite = comparison.exponent(log_noise(scores["predicted"].fillna(0)), found.error).slope
     labels = {
-        "slope": (slope(found.estimate), "exponent of the noise at which m1 = 1/2"),
-        "slope_finite": (slope(finite), "the same of the formula of finite networks"),
-        "slope_error": (spread**-0.5, "its standard error"),
-        "limit": (power.where(total.notnull()), "exponent in theory"),
+        "slope": (line.slope, "exponent of the noise at which m1 = 1/2"),
+        "slope_finite": (finite, "the same of the formula of finite networks"),
+        "slope_error": (line.slope_error, "its standard error"),
+        "limit": (power.where(line.n_sizes > 1), "exponent in theory"),
         "log_noise": (found.estimate, "ln of the noise at which m1 = 1/2"),
         "log_error": (found.error, "its standard error"),
     }

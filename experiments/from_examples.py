@@ -100,11 +100,11 @@ def loss(examples: np.ndarray, interaction: int):
     """
 
     def observed(model, spins, memory):
+        """Loss of the examples of the first archetype, 1 - (1/M) sum_a n_a^P"""
         n = spins.astype(float) @ examples.T.astype(float) / model.n_neurons
         return 1 - (n**interaction).mean(axis=-1)
 
     observed.__name__ = "loss"
-    observed.__doc__ = "Loss of the examples of the first archetype, 1 - (1/M) sum_a n_a^P"
     return observed
 
 

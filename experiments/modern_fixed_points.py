@@ -32,7 +32,8 @@ _STEPS = 3000  # updates at most; slow only next to the lines, and told where th
 _LONG = 30_000  # updates at most of a hysteresis loop, which comes close to where states vanish
 _TILT = 1e-6  # weight that a pattern gets before each step of a loop, or symmetry would never break
 _SHARP = 1e-11  # |f(x) - x| over the length of a pattern of a state that a loop goes on from
-_BRACKET = 0.01  # relative width of the interval in which a jump is found
+_BRACKET = 1e-3  # relative width of the interval in which a jump is found
+_TOUCHES = 50  # updates after which a tilt of the uniform state has grown or shrunk
 _INSIDE = 1.5  # factor between K and the nearest line at the points in rising dimensions
 
 
@@ -49,9 +50,9 @@ class Settings(Options):
     """Patterns M of a cluster."""
     dimension: int = 256
     """Dimension d of the map with random directions."""
-    separation: tuple[float, ...] = tuple(float(s) for s in np.geomspace(0.04, 1, 17).round(3))
+    separation: tuple[float, ...] = tuple(float(s) for s in np.geomspace(0.04, 1, 15).round(3))
     """Separations 1 - c of a pattern from the others of its cluster, in units of |x|^2."""
-    self_overlap: tuple[float, ...] = tuple(float(k) for k in np.geomspace(2.5, 250, 37).round(3))
+    self_overlap: tuple[float, ...] = tuple(float(k) for k in np.geomspace(2.5, 250, 33).round(3))
     """Inverse temperatures K = beta |x|^2."""
     dimensions: tuple[int, ...] = (256, 512, 1024)
     """Dimensions of the approach to theory. From 256 on a line in 1/d is enough: with 128 as well
@@ -62,7 +63,7 @@ class Settings(Options):
     """Independent sets of patterns there."""
     n_orthogonal: int = 10
     """Orthogonal patterns of the hysteresis loops."""
-    places: int = 48
+    places: int = 40
     """Values of K of a loop, each way."""
     n_digits: int = 200
     """Images stored together, drawn from scikit-learn's digits; each realisation draws anew."""
@@ -204,10 +205,21 @@ def loop_cell(settings: Settings, seed, network_name: str):
     lines = edges(settings, network_name)
     path = np.geomspace(0.85 * lines[0], 1.1 * lines[1], settings.places)
 
-    def end(K, state):
+    def end(K, state, tolerance=_SHARP):
         model = network(network_name, x, K)
-        run = model.retrieve(state, steps=_LONG, tolerance=_SHARP)
+        run = model.retrieve(state, steps=_LONG, tolerance=tolerance)
         return run.state.values, float(model.weights(run.state.values)[0]), bool(run.converged)
+
+    def stays(K):
+        # an update moves more than 1e-6 wherever a state has just vanished
+        return end(K, x[0], tolerance=1e-6)[1] > 0.5
+
+    def grows(K):
+        uniform = end(K, x.mean(axis=0))[0]
+        model, state = network(network_name, x, K), uniform + _TILT * (x[0] - x[1])
+        for _ in range(_TOUCHES):
+            state = model.update(state)
+        return np.linalg.norm(state - uniform) > _TILT * np.sqrt(2)
 
     found = {"self_overlap": (path, "K = beta |x|^2")}
     for way, order, state in (
@@ -220,17 +232,14 @@ def loop_cell(settings: Settings, seed, network_name: str):
         found[way] = (weights, f"Weight of the first pattern, K {way}")
         found[f"{way}_converged"] = (still, f"Whether the state stood still, K {way}")
     found = _labelled(found, "place")
-    for name, line, about in (
-        ("appears", lines[0], "Interval of K in which a pattern becomes a fixed point"),
-        ("leaves", lines[1], "Interval of K in which one is reached from all of them"),
+    for name, line, happens, about in (
+        ("appears", lines[0], stays, "Interval of K in which a pattern becomes a fixed point"),
+        ("leaves", lines[1], grows, "Interval of K in which the uniform state loses stability"),
     ):
         low, high = 0.9 * line, 1.1 * line
         while high / low > 1 + _BRACKET:
             middle = np.sqrt(low * high)
-            start = x[0]
-            if name == "leaves":
-                start = end(middle, x.mean(axis=0))[0] + _TILT * x[0]
-            low, high = (low, middle) if end(middle, start)[1] > 0.5 else (middle, high)
+            low, high = (low, middle) if happens(middle) else (middle, high)
         found[name] = xr.Variable("end", [low, high], {"long_name": about, "units": "1"})
     return found
 
@@ -426,29 +435,26 @@ def report(found: dict, settings: Settings) -> None:
 
 
 def _plan(settings: Settings, each: dict) -> str:
-    K = np.unique(settings.self_overlap)
-    begin = time.perf_counter()
-    cell(settings, (settings.seed, 0), float(np.median(settings.separation)), K)
-    one = time.perf_counter() - begin
-    n_cells = {
-        name: int(np.prod([len(v) for k, v in s.axes.items() if k not in s.lanes])) * s.realisations
-        for name, s in each.items()
-    }
-    # updates of one cue take a time that grows with M G d, next to some overhead
+    """The cost of all parts, from one cell of each."""
+    seconds, n_cells, scores = 0.0, 0, 0.0
     pairs = settings.n_clusters * settings.n_patterns
-    seconds = one * (n_cells["map"] + n_cells["exact"] + 0.05 * n_cells["sizes"])
-    seconds += 10.0 * n_cells["loops"] / 3 + 2.0 * n_cells["digits"]
-    total = sum(n_cells.values())
-    visits = 300.0 * settings.n_clusters * len(K) * (n_cells["map"] + n_cells["exact"])
-    memory = 8.0 * 4 * pairs * max(settings.dimensions)
-    return plan(
-        total,
-        visits,
-        seconds / total,
-        memory,
-        f"{total} x 5 chunks in {settings.store}",
-        settings.workers,
-    )
+    for sweep in each.values():
+        axes = {name: values[len(values) // 2] for name, values in sweep.axes.items()}
+        axes |= {name: sweep.axes[name] for name in sweep.lanes}
+        begin = time.perf_counter()
+        done = sweep.cell(seed=(settings.seed, 0), **axes)
+        number = sweep.realisations * int(
+            np.prod([len(v) for name, v in sweep.axes.items() if name not in sweep.lanes])
+        )
+        seconds += number * (time.perf_counter() - begin)
+        n_cells += number
+        if (
+            "steps" in done
+        ):  # a score of a cue with a pattern is what an attempted flip is elsewhere
+            scores += number * float(done.steps.sum()) * settings.n_clusters * pairs
+    memory = 40.0 * pairs * max(settings.dimensions)  # patterns, and what they are made from
+    files = f"{n_cells} cells in five stores in {settings.store}"
+    return plan(n_cells, scores, seconds / n_cells, memory, files, settings.workers)
 
 
 if __name__ == "__main__":

@@ -117,6 +117,7 @@ def own_hierarchy(xi: np.ndarray):
     """
 
     def observed(model, spins, memory):
+        """Overlap with the hierarchical state in the order of the amplitudes"""
         flat = spins.reshape(-1, spins.shape[-1]).astype(float)
         found = np.empty(len(flat))
         for k, (s, m) in enumerate(zip(flat, flat @ xi.T, strict=True)):
@@ -126,7 +127,6 @@ def own_hierarchy(xi: np.ndarray):
         return found.reshape(spins.shape[:-1])
 
     observed.__name__ = "own_hierarchy"
-    observed.__doc__ = "Overlap with the hierarchical state in the order of the amplitudes"
     return observed
 
 

@@ -12,6 +12,7 @@ _MODULES = (
     "dynamics",
     "examples",
     "images",
+    "langevin",
     "learning",
     "models",
     "observables",

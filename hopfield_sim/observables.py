@@ -47,6 +47,7 @@ def overlap_with(references: np.ndarray, name: str = "archetype_overlap"):
         )
 
     def observed(model: Model, spins: np.ndarray, memory: np.ndarray) -> np.ndarray:
+        """Overlap with a given vector x, (1/N) sum_i x_i s_i"""
         if x.shape[-1] != model.n_neurons:
             raise ValueError(
                 f"the references have {x.shape[-1]} neurons, the model {model.n_neurons}."
@@ -54,7 +55,6 @@ def overlap_with(references: np.ndarray, name: str = "archetype_overlap"):
         return spins.astype(float) @ x.T / model.n_neurons
 
     observed.__name__ = name
-    observed.__doc__ = "Overlap with a given vector x, (1/N) sum_i x_i s_i"
     return observed
 
 

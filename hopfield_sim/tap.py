@@ -309,6 +309,7 @@ def _labelled(model, temperature, found, magnetisations, onsager) -> xr.Dataset:
     shape = np.shape(np.asarray(temperature, float))
 
     def variable(values, name, dims=lanes):
+        """A number without unit, over the lanes unless told otherwise."""
         return xr.Variable(dims, values, {"long_name": name, "units": "1"})
 
     variables = {

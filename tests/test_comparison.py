@@ -345,3 +345,21 @@ def test_amplitude_finds_the_share_of_a_known_difference():
     assert abs(np.var(pulls) - 1) < 4 * np.sqrt(2 / 400)
     nothing = comparison.amplitude(scores, expected, expected < 0)
     assert np.isnan(nothing).all()
+
+
+def test_exponent_of_a_power_law_and_its_error():
+    """y = 3 N^1.7 exactly; with noise of the given errors the exponent scatters by its error."""
+    sizes = xr.DataArray([100, 200, 400, 800], dims="n_neurons")
+    sizes = sizes.assign_coords(n_neurons=sizes.values)
+    error = xr.DataArray([0.1, 0.05, 0.2, np.nan], dims="n_neurons", coords=sizes.coords)
+    exact = np.log(3) + 1.7 * np.log(sizes)
+    found = comparison.exponent(exact, error)
+    assert float(found.slope) == pytest.approx(1.7, abs=1e-13) and found.n_sizes == 3
+    noise = np.random.default_rng(1).standard_normal((4000, 4))
+    noisy = exact + xr.DataArray(noise, dims=("repeat", "n_neurons")) * error.fillna(9)
+    z = (comparison.exponent(noisy, error).slope - 1.7) / found.slope_error
+    # the mean and the standard deviation of 4000 numbers: three of their errors
+    assert abs(float(z.mean())) < 3 / np.sqrt(4000)
+    assert float(z.std()) == pytest.approx(1, abs=3 / np.sqrt(8000))
+    alone = comparison.exponent(exact, error.where(sizes == 100))
+    assert np.isnan(alone.slope) and np.isnan(alone.slope_error) and alone.n_sizes == 1

@@ -144,6 +144,21 @@ def test_readme_lines_of_dense_networks_run(capsys):
     assert min(float(taught), float(alone)) > 0.95
 
 
+def test_readme_lines_of_continuous_states_run(capsys):
+    """As they stand there: retrieval, attention as one step of it, thermal sampling and theory."""
+    section = README.split("## Continuous states")[1]
+    block = re.search(r"```python\n(.*?)```", section, re.DOTALL).group(1)
+    exec(compile(block, "README.md", "exec"), {})
+    retrieved, attended, warm = capsys.readouterr().out.strip().splitlines()
+    before, after, overlap = map(float, retrieved.split())
+    assert after < before and overlap > 0.999
+    assert float(attended) < 1e-12
+    # 8 chains of 500 correlated samples err by 0.001 (16 of 2000: 0.0005), and patterns of one set
+    # at d = 40 differ by as much
+    simulated, predicted = map(float, warm.split())
+    assert abs(simulated - predicted) < 0.01
+
+
 def test_readme_lines_of_theory_run():
     """The README's block of theory: each line gives numbers, and the one it quotes is right."""
     section = README.split("## What theory predicts")[1]

@@ -26,6 +26,8 @@ __all__ = [
     "labels",
     "little",
     "log_sum_exp",
+    "log_sum_exp_cells",
+    "log_sum_exp_thermal",
     "log_sum_relu",
     "low_activity",
     "modern_bounds",

@@ -51,6 +51,7 @@ _NAMES = {
     "growth": "largest factor by which an update changes a small distance from the state",
 }
 _NEARLY_EQUAL = 1e-6  # log odds of two weights that are hardly told apart
+_LARGEST = 700.0  # log odds beyond which exp overflows: weights below 1e-300 are not followed
 _HIGHEST = 60.0  # log odds at which a pattern has all the weight of its cluster, to rounding
 _SCAN = 240
 
@@ -177,7 +178,7 @@ def _grid(n_clusters, n_patterns, cluster_overlap, **more):
 
 
 def _small(h):
-    return h / np.expm1(np.minimum(h, 700.0))
+    return h / np.expm1(np.minimum(h, _LARGEST))
 
 
 def _elsewhere(h, y, M, c):
@@ -202,7 +203,7 @@ def _slope(h, G, M, c):
     gamma, grown = c / (1 - c), np.expm1(h)
     y = h / grown
     other = _elsewhere(h, y, M, c)
-    slope = (grown - h * (grown + 1)) / grown**2
+    slope = (1 - h * (1 + 1 / grown)) / grown
     right = slope / y - slope - gamma * (1 + M * slope)
     follows = right * other / (1 - (1 + gamma * M) * other)
     return 1 + M * slope + (G - 1) * M * np.where(c == 0, slope, follows)

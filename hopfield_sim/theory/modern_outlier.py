@@ -8,7 +8,7 @@ two values, u for one pattern and w = u exp(-h) for the others, where
 
     K w = y = h/(exp(h) - 1),    K u = h + y,    K(h) = h + y [M + exp(-y)]
 
-(k patterns with the weight u: k h in place of h; saddles for 1 < k < M - 1, as K u > 1). h = 0 is
+(k patterns with the weight u: k h in place of h; saddles for k > 1, as K u > 1). h = 0 is
 the last point of the uniform state, which exists at all K, with K = y [M + exp(-y)], y <= 1 where
 it is stable: up to K_u = M + 1/e. The branch of the single pattern is the rising part of K(h).
 
@@ -33,6 +33,7 @@ _NAMES = {
     "energy": "energy times beta",
     "growth": "largest factor by which an update changes a small distance from the state",
 }
+_LARGEST = 700.0  # log odds beyond which exp overflows: weights below 1e-300 are not followed
 _NEARLY_UNIFORM = 1e-7  # h of a saddle that is not told from the uniform state
 
 
@@ -105,8 +106,8 @@ def solutions(n_patterns, self_overlap):
 
 def _small(h):
     """y = K w at log odds h > 0, and its slope."""
-    grown = np.expm1(np.minimum(h, 700.0))
-    return h / grown, (grown - h * (grown + 1)) / grown**2
+    grown = np.expm1(np.minimum(h, _LARGEST))
+    return h / grown, (1 - h * (1 + 1 / grown)) / grown
 
 
 def _overlap(h, M):
@@ -131,7 +132,8 @@ def _fold(M):
 
 def _uniform(M, K):
     """y = K w of the uniform state: K = y [M + exp(-y)] rises with y."""
-    return roots(lambda y, M, K: y * (M + np.exp(-y)) - K, 0.0, K / M, M, K)
+    # K > y M, by more than rounding
+    return roots(lambda y, M, K: y * (M + np.exp(-y)) - K, 0.0, K / M * (1 + 1e-9), M, K)
 
 
 def _state(n_patterns, self_overlap, name):

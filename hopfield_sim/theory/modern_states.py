@@ -16,14 +16,15 @@ from where on the weights of the others are exactly zero. A change of p grows by
     between the two groups     K M (u w)^(2-a)/[k u^(2-a) + (M - k) w^(2-a)]
     within the k, the others   K u^(2-a), K w^(2-a)
 
-K u^(2-a) > 1 wherever h > 0, so all states with k > 1 (and M - k > 1) are saddles: a network of
-orthogonal patterns retrieves one of them or all. No state has some but not all of the small weights
+K u^(2-a) > 1 wherever h > 0, so all states with k > 1 are saddles: a network of orthogonal patterns
+retrieves one of them or all. No state has some but not all of the small weights
 zero, as w > 0 needs K w^(2-a) <= 1 and a zero beside it K w^(2-a) >= 1/(a-1). For a > 2 the states
 with k equal weights can be stable: that is not treated.
 
-Sources: H. Ramsauer et al., ICLR 2021 (arXiv:2008.02217), softmax update; V. Niculae, A. F. T.
-Martins et al. (arXiv:2402.13725), entmax and its margin; F. Y. Wu, Rev. Mod. Phys. 54 (1982) 235,
-mean-field Potts model; the curves and their folds for a > 1 derived here, checked by iteration.
+Sources: H. Ramsauer et al., ICLR 2021 (arXiv:2008.02217), softmax update; S. Santos, V. Niculae, D.
+McNamee, A. F. T. Martins (arXiv:2402.13725), entmax and its margin; F. Y. Wu, Rev. Mod. Phys. 54
+(1982) 235, mean-field Potts model; the curves and their folds for a > 1 derived here, checked by
+iteration.
 """
 
 from functools import partial
@@ -37,7 +38,7 @@ from hopfield_sim.theory.labels import branches, common_grid, evaluated
 _ABOUT = {
     "convention": "p <- entmax_a(K p), K = beta |x|^2, M orthogonal patterns of equal norm; "
     "energies times beta, E = 0 at a pattern up to Omega(1/M)",
-    "source": "Ramsauer et al. 2021 (a = 1); Martins et al. 2024, the folds for a > 1 derived here",
+    "source": "Ramsauer et al. 2021 (a = 1); Santos et al. 2024, the folds for a > 1 derived here",
 }
 _NAMES = {
     "weight": "weight of each of the patterns that are retrieved",
@@ -185,9 +186,8 @@ def one_update(n_patterns, self_overlap, entmax_order=1.0):
             # u < 1 lowers the left side, so that h is larger than if the others had no weight
             upper = log_odds[inside] + np.log(M[inside]) + 1
             upper = _lifted(excess, upper, M[inside], K[inside], a[inside])
-            log_odds[inside] = roots(
-                excess, log_odds[inside], upper, M[inside], K[inside], a[inside]
-            )
+            lower = log_odds[inside] * (1 - 1e-9)  # by more than rounding
+            log_odds[inside] = roots(excess, lower, upper, M[inside], K[inside], a[inside])
         return {"weight": 1 / (1 + (M - 1) * np.exp(-log_odds))}
 
     names = {"weight": "weight of the pattern after one update from it"}
