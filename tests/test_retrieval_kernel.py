@@ -204,6 +204,9 @@ def test_nobody_matters_to_the_query_beside(form, kind):
         again = called(queries[some])
         np.testing.assert_array_equal(again[0], output[some])
         np.testing.assert_array_equal(again[1], value[some])
+    assert called(queries[:0])[0].shape == (0, 9)
+    queries.flags.writeable = keys.flags.writeable = False
+    np.testing.assert_array_equal(called(queries)[0], output)
     lying = called(queries, np.asfortranarray(keys), np.ascontiguousarray(values[:, ::-1])[:, ::-1])
     np.testing.assert_array_equal(lying[0], output)
 

@@ -22,8 +22,7 @@ import numpy as np
 
 from hopfield_sim.device import compiled
 from hopfield_sim.kernels.lanes import ROW, above, add_row, add_values, lanes_of, score
-from hopfield_sim.kernels.lanes_softmax import chunk, load_queries, own, place, shifts
-from hopfield_sim.kernels.simd import aligned
+from hopfield_sim.kernels.lanes_softmax import chunk, load_queries, own, place, shifts, workspace
 
 HELD = 1024
 """Scores kept for a query, at most."""
@@ -48,13 +47,13 @@ def entmax(queries, keys, values, beta, alpha, offset):
     output = np.empty((n_queries, n_features), kind)
     conjugate = np.empty(n_queries, kind)
     lanes = ROW // kind.itemsize
-    groups = min(_GROUPS, -(-n_queries // lanes))
+    groups = max(1, min(_GROUPS, -(-n_queries // lanes)))
     step = chunk(max(dimension, n_features), kind.itemsize)
     offset = shifts(offset, len(keys), kind)
     at_once = groups * lanes
-    asked = aligned((groups, dimension, lanes), kind)
-    scores = aligned((step, lanes), kind)
-    rows = aligned((groups, 3, lanes), kind)
+    asked, scores, rows = workspace(
+        ((groups, dimension, lanes), kind), ((step, lanes), kind), ((groups, 3, lanes), kind)
+    )
     held, index = np.empty((groups, lanes, HELD)), np.empty((groups, lanes, HELD), np.int64)
     n_held, ends = np.empty((groups, lanes), np.int64), np.empty((groups, lanes, 5))
     found = np.empty(n_features)

@@ -17,6 +17,7 @@ from hopfield_sim.kernels.simd import aligned
 
 _CHUNK = 20 * ROWS  # keys: their scores for a group, 30 kB, stay in the nearest cache
 _LEAST_CHUNK = 4 * ROWS
+_WIDE = np.dtype(np.float64)
 _KEYS = 2**19  # bytes of a chunk of keys, and of values, at most, where the least chunk allows
 _BLOCK = 2**20  # bytes of the groups in work together, at most, unless one takes more
 
@@ -51,8 +52,8 @@ def softmax(queries, keys, values, beta, offset, extra):
     log_sum = np.empty(n_queries, kind)
     lanes = ROW // kind.itemsize
     step = chunk(max(dimension, n_features), kind.itemsize)
-    groups = max(1, _BLOCK // _group(dimension, n_features, kind.itemsize))
-    groups = min(groups, -(-n_queries // lanes))
+    groups = _BLOCK // _group(dimension, n_features, kind.itemsize)
+    groups = max(1, min(groups, -(-n_queries // lanes)))
     offset = shifts(offset, len(keys), kind)
     _softmax(
         own(queries),
@@ -65,15 +66,29 @@ def softmax(queries, keys, values, beta, offset, extra):
         float(extra),
         output,
         log_sum,
-        aligned((groups, dimension, lanes), kind),
-        aligned((groups, n_features, lanes), np.float64),
-        aligned((step, lanes), kind),
-        aligned((groups, lanes), kind),
-        aligned((groups, lanes), np.float64),
-        aligned((2, lanes), kind),
-        aligned((lanes,), np.float64),
+        *workspace(
+            ((groups, dimension, lanes), kind),
+            ((groups, n_features, lanes), _WIDE),
+            ((step, lanes), kind),
+            ((groups, lanes), kind),
+            ((groups, lanes), _WIDE),
+            ((2, lanes), kind),
+            ((lanes,), _WIDE),
+        ),
     )
     return None if values is None else output, log_sum
+
+
+def workspace(*parts: tuple[tuple[int, ...], np.dtype]) -> list[np.ndarray]:
+    """Arrays of these shapes and types, each from a cache line on, in one piece of memory."""
+    starts = [0]
+    for shape, kind in parts:
+        starts.append(starts[-1] + -(-math.prod(shape) * kind.itemsize // 64) * 64)
+    whole = aligned((starts[-1],), np.uint8)
+    return [
+        np.ndarray(shape, kind, whole, start)
+        for (shape, kind), start in zip(parts, starts[:-1], strict=True)
+    ]
 
 
 def place(array: np.ndarray) -> tuple[int, int, int]:
