@@ -11,7 +11,15 @@ import xarray as xr
 
 from analysis import benchmark
 from analysis.benchmark import MET, MISSED, SILENT, UNDECIDED, Goal
-from experiments.measuring import forms, peers, processes, programme, protocol, records
+from experiments.measuring import (
+    forms,
+    peers,
+    processes,
+    programme,
+    protocol,
+    races_retrieval,
+    records,
+)
 from experiments.measuring.forms import FORMS, Chains, Work, trajectory_hash
 from experiments.measuring.protocol import Claim, Contestant, Duel, Running
 from hopfield_sim import Glauber, dynamics
@@ -281,6 +289,32 @@ def test_missing_peers_are_named(monkeypatch):
     monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match="dwave-samplers and openjij.*pip install"):
         peers.check_installed()
+
+
+def test_retrieval_is_checked_and_absent_peers_are_said(monkeypatch):
+    """Without torch: ours and NumPy, all right in float32; a wrong beta is noticed."""
+    monkeypatch.setattr(peers.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(races_retrieval, "_SIZES", ((8, 300),))
+    assert peers.absent_for_retrieval() == ["torch attention", "hopfield-layers"]
+
+    class Settings:
+        seed = 1
+
+    (duel,), (claim,) = races_retrieval.softmax(Settings)
+    assert [c.name for c in duel.contestants] == ["ours", "our layer", "NumPy, whole table"]
+    assert claim.numerator == "ours" and claim.denominators == ("NumPy, whole table",)
+    for contestant in duel.contestants:
+        running = contestant.setup()
+        running.advance(2)
+        running.check()
+    wrong = races_retrieval._contestant(
+        "wrong",
+        races_retrieval._inputs(8, 300, 1),
+        0.3,
+        lambda queries, stored, beta: races_retrieval._by_us(queries, stored, 1.1 * beta),
+    )
+    with pytest.raises(RuntimeError, match="off by"):
+        wrong.setup().check()
 
 
 @pytest.mark.parametrize(

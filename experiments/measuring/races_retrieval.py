@@ -39,8 +39,7 @@ def softmax(settings) -> tuple[list[Duel], list[Claim]]:
         bounds = [(_OURS, _NUMPY, 1.0)]
         if peers.TORCH not in absent:
             field.append(_contestant(peers.TORCH, made, beta, peers.torch_attention, "peer"))
-            if dimension >= 512:
-                bounds.append((_OURS, peers.TORCH, 1.15))
+            bounds.append((_OURS, peers.TORCH, 1.15))
         if peers.HOPFIELD_LAYERS not in absent:
             who = peers.HOPFIELD_LAYERS
             field.append(_contestant(who, made, beta, peers.hopfield_layers, "peer"))

@@ -267,6 +267,29 @@ def _conjugate(top, t, total, inside, alpha):
 
 
 @compiled
+def _add_row(scores, top, points, alpha, weight, slope):
+    """Adds one pattern's [1 + u - t]^p to `weight` and [1 + u - t]^(p - 1) to `slope`, [lane].
+
+    For sparsemax and 1.5-entmax in loops that the compiler turns into vector instructions.
+    """
+    if alpha == 2.0 or alpha == 1.5:
+        for lane in range(len(scores)):
+            z = np.float64(scores[lane]) - np.float64(top[lane])
+            rest = (alpha - 1.0) * z - points[lane] + 1.0
+            rest = 0.0 if rest <= 0.0 else rest
+            weight[lane] += rest if alpha == 2.0 else rest * rest
+            slope[lane] += (1.0 if rest != 0.0 else 0.0) if alpha == 2.0 else rest
+        return
+    exponent = 1.0 / (alpha - 1.0)
+    for lane in range(len(scores)):
+        x = (alpha - 1.0) * (np.float64(scores[lane]) - np.float64(top[lane])) - points[lane]
+        w = _power(x, exponent)
+        if w != 0.0:
+            weight[lane] += w
+            slope[lane] += w / (1.0 + x)
+
+
+@compiled
 def _by_passes(
     keys, n_keys, values, beta, alpha, offset, stride, asked, scores, rows, n_held, ends, output,
     conjugate,
@@ -283,12 +306,14 @@ def _by_passes(
     going = asking.copy()
     for lane in range(here):
         _begin(ends[lane], ends[lane, _LOW])
-    sums, one = np.zeros((n_features, n_lanes)), np.ones(n_lanes)
+    sums, one, points = np.zeros((n_features, n_lanes)), np.ones(n_lanes), np.empty(n_lanes)
     for turn in range(_STEPS + 1):
         is_last = turn == _STEPS or not going.any()
         weight[:] = 0.0
         slope[:] = 0.0
         inside[:] = 0.0
+        for lane in range(n_lanes):  # with an infinite t there is no weight
+            points[lane] = ends[lane, _POINT] if going[lane] else np.inf
         for begin in range(0, n_keys, len(scores)):
             count = min(len(scores), n_keys - begin)
             shift = offset + begin * stride
@@ -298,21 +323,17 @@ def _by_passes(
                 asked.ctypes.data, len(asked),
             )  # fmt: skip
             for k in range(count):
+                if not is_last:
+                    _add_row(scores[k], top, points, alpha, weight, slope)
+                    continue
                 for lane in range(n_lanes):
                     w = 0.0
-                    if is_last and asking[lane]:
+                    if asking[lane]:
                         u = (alpha - 1.0) * (np.float64(scores[k, lane]) - np.float64(top[lane]))
                         w = _weight(u, ends[lane], exponent)
-                        if w != 0.0:
+                        if w != 0.0:  # 0 times -inf is no number
                             weight[lane] += w
                             inside[lane] += w * u
-                    elif going[lane]:
-                        u = (alpha - 1.0) * (np.float64(scores[k, lane]) - np.float64(top[lane]))
-                        x = u - ends[lane, _POINT]
-                        w = _power(x, exponent)
-                        if w != 0.0:
-                            weight[lane] += w
-                            slope[lane] += w / (1.0 + x)
                     scores[k, lane] = w
             if is_last:
                 add_values(
