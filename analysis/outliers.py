@@ -108,7 +108,7 @@ def boundary_text(off: xr.Dataset, laws: dict, settings) -> str:
 # ------------------------------------------------------------------------------------------- stack
 
 
-def outliers(stack: xr.Dataset) -> xr.Dataset:
+def extremes(stack: xr.Dataset) -> xr.Dataset:
     """`kurtosis`, mean over the layers, and `largest`, maximum over them: (..., realisation)."""
     behind = stack.isel(layer=slice(1, None))
     return xr.Dataset(
@@ -122,7 +122,7 @@ def reductions(stack: xr.Dataset) -> xr.Dataset:
     Pairs: softmax with sink against Softmax_1 with threshold, which retrieve the same; softmax
     against Softmax_1. `kurtosis`, `largest`: (key_set, normalisation, pair, realisation).
     """
-    each = outliers(stack)
+    each = extremes(stack)
     found = [
         1 - each.sel(kind=one, drop=True) / each.sel(kind=soft, drop=True) for soft, one in _PAIRS
     ]
@@ -131,7 +131,7 @@ def reductions(stack: xr.Dataset) -> xr.Dataset:
 
 def stack_text(stack: xr.Dataset) -> str:
     """Average kurtosis and largest entry of each layer, and what Softmax_1 changes."""
-    each, less = outliers(stack), reductions(stack)
+    each, less = extremes(stack), reductions(stack)
     lines = ["activations behind the layers: average kurtosis, largest entry (mean ± error):"]
     heads = [str(kind) for kind in stack.kind.values]
     lines.append(f"  {'keys, normalisation':21s}" + "".join(f"{head:>27s}" for head in heads))

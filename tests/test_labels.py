@@ -36,6 +36,7 @@ REFUSED = {
     "n_flipped": (-1, 0.5),
     "bit_error": (0, 0.5),
     "dimension": (1,),
+    "log_n_patterns": (-0.1, np.inf),
     "inverse_temperature": (0,),
     "self_overlap": (0,),
     "entmax_order": (0.9, 2.1, np.nan),

@@ -38,6 +38,7 @@ EXAMPLE = {
     "n_flipped": 1,
     "bit_error": 0.01,
     "dimension": 20,
+    "log_n_patterns": 5.0,
     "inverse_temperature": 1.0,
     "self_overlap": 8.0,
     "largest_norm": 3.0,

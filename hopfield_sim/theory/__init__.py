@@ -27,6 +27,7 @@ __all__ = [
     "little",
     "log_sum_exp",
     "log_sum_exp_cells",
+    "log_sum_exp_finite",
     "log_sum_exp_thermal",
     "log_sum_relu",
     "low_activity",

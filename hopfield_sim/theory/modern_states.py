@@ -37,7 +37,7 @@ from hopfield_sim.theory.labels import branches, common_grid, evaluated
 
 _ABOUT = {
     "convention": "p <- entmax_a(K p), K = beta |x|^2, M orthogonal patterns of equal norm; "
-    "energies times beta, E = 0 at a pattern up to Omega(1/M)",
+    "energies times beta, E = K (1 - sum p^2)/2 + Omega(p) - Omega(1/M)",
     "source": "Ramsauer et al. 2021 (a = 1); Santos et al. 2024, the folds for a > 1 derived here",
 }
 _NAMES = {
