@@ -3,12 +3,14 @@
 Measured: CPU seconds of an attempted flip (sequential heat bath, N neurons, P = N/10 random
 patterns, T = 0.1 from the stored pattern, 0.5 and 1.2 from random spins), one chain and 64 replicas
 of one network; parallel steps, random numbers, zero temperature, softmax retrieval (also by torch
-and hopfield-layers, where these are installed), threads, memory, start of a process. In rounds: each contestant once, in rotating order, between two probes of the peak of the
-processor. A ratio is taken inside a round; given are the median of the rounds and a bootstrap
-interval of 95 %; rounds during which the processor changed by more than a quarter are dropped, and
-with fewer than two thirds left there is no verdict. Whatever is timed is also checked: trajectories
-against the plain form, what is kept against the spins, rates of flips against each other. Drawn:
-nanoseconds of an attempted flip against N. Printed: the table of the goals, each with its verdict.
+and hopfield-layers, where these are installed), threads, memory, start of a process. In rounds:
+each contestant once, in rotating order, between two probes of the peak of the processor. A ratio
+is taken inside a round; given are the median of the rounds and a bootstrap interval of 95 %; rounds
+during which the processor changed by more than a quarter are dropped, and with fewer than two
+thirds left there is no verdict. Whatever is timed is also checked: trajectories against the plain
+form, what is kept against the spins, rates of flips against each other, retrieval in float32
+against float64. Drawn: nanoseconds of an attempted flip against N. Printed: the table of the goals,
+each with its verdict.
 """
 
 from __future__ import annotations
