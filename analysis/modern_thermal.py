@@ -115,7 +115,7 @@ def _map(axes, found: xr.Dataset, dimension: int, about) -> list:
     handles = []
     for name, at, values, style in (
         (r"spinodal, $d \to \infty$", fine, lines.spinodal, "solid"),
-        (r"equilibrium near a pattern below, $d \to \infty$", fine, lines["any"], (0, (5, 2))),
+        (r"equilibrium near a pattern below, $d \to \infty$", fine, lines.equilibrium, (0, (5, 2))),
         ("retrieval state at this $d$ below", alpha, own, (0, (1, 1))),
     ):
         axes.plot(at, values, color=_HALO, lw=3.4)
@@ -270,11 +270,11 @@ def _epanechnikov(axes, found: xr.Dataset, about) -> None:
     law = alone(fine, about["dimension"], about["b"])
     axes.plot(fine, law, color="black", lw=1.3, label="a pattern that is alone")
     axes.set(
-        ylim=(0, 1.05),
+        ylim=(0, 1.3),
         xlabel="temperature $T$",
         ylabel="overlap $m$ with the target",
         title=f"Epanechnikov energy in $R^{{{about['dimension']}}}$, "
         rf"$|x - \xi|^2 < 2d/{about['b']:g}$",
     )
-    axes.legend(fontsize=8, loc="lower left")
+    axes.legend(fontsize=8, loc="upper right", ncols=3)
     axes.grid(alpha=0.25)

@@ -23,7 +23,7 @@ import numpy as np
 
 from experiments.options import Options, computed, ended, plan, saved, started, timed_cell
 
-_ALPHA = (0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.3, 0.35, 0.4)
+_ALPHA = (0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.275, 0.3, 0.325, 0.35, 0.4)
 _TEMPERATURE = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.2)
 _BARRIER = 3.0  # ln of the density at its peak over that at the edge: below, there is no basin
 _LEFT = 0.25  # share of replicas that may leave: more, and the rest is no sample of the basin
@@ -243,8 +243,8 @@ def report(stores: dict, epanechnikov, settings: Settings) -> None:
         excess = found.replica_overlap_inside - found.overlap_inside**2
         excess = excess.where(~excluded[d]).mean(("alpha", "temperature"))
         lines.append(
-            f"d = {d}: q12 - m^2 in the basin {float(excess.mean()):+.4f} ± "
-            f"{float(excess.std(ddof=1)) / np.sqrt(excess.size):.4f}, what two replicas share "
+            f"d = {d}: q12 - m^2 in the basin {float(excess.mean()):+.5f} ± "
+            f"{float(excess.std(ddof=1)) / np.sqrt(excess.size):.5f}, what two replicas share "
             "beside the target"
         )
     left_out = {

@@ -74,7 +74,7 @@ def test_spinodal_and_equal_weights(sharpness):
         at = found.isel(alpha=place)
         edge = float(at.edge)
         if edge >= 1:
-            assert all(np.isnan(at[name]) for name in ("spinodal", "any", "single"))
+            assert all(np.isnan(at[name]) for name in ("spinodal", "equilibrium", "single"))
             continue
         # the load of the spinodal at the temperature of the spinodal
         back = log_sum_exp_thermal.spinodal_load(float(at.spinodal), sharpness)
@@ -85,14 +85,14 @@ def test_spinodal_and_equal_weights(sharpness):
         state = log_sum_exp_thermal.retrieval(alpha, sides, sharpness).m.squeeze()
         assert state.notnull().values.tolist() == [True, False]
         # free energies, by their own formula
-        for name, entropy in (("any", alpha), ("single", 0.0)):
-            if name == "any" and noise.condensed[place]:
-                assert float(at["any"]) == float(at.spinodal)
+        for name, entropy in (("equilibrium", alpha), ("single", 0.0)):
+            if name == "equilibrium" and noise.condensed[place]:
+                assert float(at.equilibrium) == float(at.spinodal)
             one = float(at[name])
             # at the spinodal itself the state has just gone
             state = log_sum_exp_thermal.retrieval(alpha, one * (1 - 1e-12), sharpness)
             assert float(state.f) - one * entropy == pytest.approx(-edge, abs=1e-9)
-        assert at.single < at["any"] <= at.spinodal
+        assert at.single < at.equilibrium <= at.spinodal
 
 
 def test_zero_temperature_is_the_capacity():
@@ -215,7 +215,7 @@ def test_coexistence_has_a_barrier_and_two_shares():
     assert ((found.edge < found.m) & (found.m < 1)).all()
     # where half is in the retrieval states, T is that of the limit d -> infinity to 10 %
     half = np.interp(0.5, found.share[::-1], temperature[::-1])
-    limit = float(log_sum_exp_thermal.temperatures(0.2, 0.5)["any"])
+    limit = float(log_sum_exp_thermal.temperatures(0.2, 0.5).equilibrium)
     assert half == pytest.approx(limit, rel=0.1)
 
 

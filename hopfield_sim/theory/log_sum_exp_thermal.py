@@ -12,21 +12,22 @@ come down to phi/lambda, the edge (*spinodal*). m = 0 is the *paramagnet*, f = -
 
 **What competes with what.** Every pattern has such a state, so the rest of a target is not the
 paramagnet alone: all M together have the free energy f(m*) - T alpha, below that of the target by
-T alpha. One target is therefore never the equilibrium: it is metastable. Below a temperature T_any
+T alpha. One target is therefore never the equilibrium: it is metastable. Below a temperature T_eq
 equilibrium is near *some* pattern (two replicas: q12 = 0, near different ones), above it is the
 paramagnet. Where the nearest pattern alone makes phi (`condensed`), phi/lambda =
 sqrt(1 - exp(-2 alpha)) is the overlap of a random state with it, no barrier lies between the two,
-and T_any is the spinodal: the transition is continuous. Otherwise it is of first order and T_any
-lies below the spinodal. T_single, where one target alone weighs as much as the
-paramagnet, is no transition of the network: below it the state of a given target is entered from
-the paramagnet faster than it is left.
+and T_eq is the spinodal: the transition is continuous. Otherwise it is of first order and T_eq
+lies below the spinodal. T_single, where one target alone weighs as much as the paramagnet, is no
+transition of the network: below it a given target is entered from the paramagnet faster than left.
 
 **Ways out.** From the target over the edge into the paramagnet, or, without a visit there, over a
 state equally near to another pattern; the second is the lower barrier at low temperature.
 
 Derived here by counting as in a random-energy model (patterns at overlap u of any state:
-exp d[alpha + ln(1 - u^2)/2] of them, none where that is below one); checked by simulation
-(`experiments.modern_thermal`, `tests/test_langevin.py`). At T = 0: C. Lucibello, M. Mezard,
+exp d[alpha + ln(1 - u^2)/2] of them, none where that is below one). The retrieval states are
+checked by simulation (`experiments.modern_thermal`, `tests/test_langevin.py`), T_eq as the limit of
+`log_sum_exp_cells`; the barriers are exponents only, rates at d = 24 and 32 differ from exp(-d
+barrier) by factors up to exp(6). At T = 0: C. Lucibello, M. Mezard,
 Phys. Rev. Lett. 132 (2024) 077301.
 """
 
@@ -137,9 +138,9 @@ def spinodal_load(temperature, sharpness):
 def temperatures(alpha, sharpness):
     """The spinodal, and the two temperatures at which weights become equal.
 
-        spinodal:  T = (1 - e^2)/e,  e = phi(alpha, lambda)/lambda
-        any:       f(m*) - T alpha = -e     (the spinodal where `condensed`)
-        single:    f(m*) = -e
+        spinodal:     T = (1 - e^2)/e,  e = phi(alpha, lambda)/lambda
+        equilibrium:  f(m*) - T alpha = -e     (the spinodal where `condensed`)
+        single:       f(m*) = -e
 
     Args:
         alpha: ln M/d, a number, a 1-D array or a DataArray, > 0.
@@ -147,9 +148,9 @@ def temperatures(alpha, sharpness):
 
     Returns:
         xarray.Dataset on the grid (alpha, sharpness) with `spinodal`, below which a pattern has a
-        retrieval state; `any`, below which equilibrium is near some pattern; `single`, below which
-        the state near one given pattern outweighs the paramagnet; `edge`, e. The temperatures are
-        NaN from alpha_1 on, where no pattern is retrieved even at T = 0.
+        retrieval state; `equilibrium`, below which equilibrium is near some pattern; `single`,
+        below which the state near one given pattern outweighs the paramagnet; `edge`, e. The
+        temperatures are NaN from alpha_1 on, where no pattern is retrieved even at T = 0.
 
     Raises:
         ValueError: a parameter outside its domain, or unnamed axes.
@@ -158,7 +159,9 @@ def temperatures(alpha, sharpness):
     def lines(alpha, sharpness):
         edge = _edge(alpha, sharpness)
         some = edge < 1
-        found = {name: np.full(edge.shape, np.nan) for name in ("spinodal", "any", "single")}
+        found = {
+            name: np.full(edge.shape, np.nan) for name in ("spinodal", "equilibrium", "single")
+        }
         e, alpha = edge[some], alpha[some]
         spinodal = (1 - e**2) / e
 
@@ -173,14 +176,14 @@ def temperatures(alpha, sharpness):
         tiny = 1e-12 * spinodal
         if first.any():
             equal[first] = roots(gap, tiny[first], spinodal[first], alpha[first], e[first])
-        found["spinodal"][some], found["any"][some] = spinodal, equal
+        found["spinodal"][some], found["equilibrium"][some] = spinodal, equal
         if some.any():
             found["single"][some] = roots(gap, tiny, spinodal, np.zeros_like(e), e)
         return found | {"edge": edge}
 
     names = {
         "spinodal": "temperature below which a pattern has a retrieval state",
-        "any": "temperature below which equilibrium is near some pattern",
+        "equilibrium": "temperature below which equilibrium is near some pattern",
         "single": "temperature below which one pattern's state outweighs the paramagnet",
         "edge": "overlap with the target below which the others outweigh it",
     }
