@@ -32,15 +32,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 import numpy as np
 import xarray as xr
 
 from hopfield_sim import device, randomness
+from hopfield_sim.langevin_rules import Langevin, RandomWalk, Rule
 from hopfield_sim.models.continuous import Continuous
 from hopfield_sim.randomness import DYNAMICS, START, STREAM_VERSION, Seed
 from hopfield_sim.simulation import Schedule, labelled
+
+__all__ = [
+    "Langevin",
+    "RandomWalk",
+    "best_other_overlap",
+    "energy",
+    "leapfrog",
+    "overlap",
+    "replica_overlap",
+    "sampled",
+    "square_length",
+]
 
 Observable = Callable[[Continuous, np.ndarray, np.ndarray], np.ndarray]
 
@@ -49,48 +62,6 @@ _FADING = 0.6  # power by which an adaptation learns less and less: between 1/2 
 _BLOCKS_AT_ONCE = 2**14  # random numbers that are drawn together: some MB
 _PATTERNS_AT_ONCE = 4096
 _SHORTEST = float(np.finfo(np.float32).tiny)  # for a pattern of zeros, which is like no state
-
-
-@dataclass(frozen=True)
-class Langevin:
-    """Metropolis-adjusted Langevin steps: one leapfrog step with a fresh velocity, then accepted.
-
-    temperature: T > 0 in units of the energy; a sequence gives one group of lanes a value.
-    step: time of a step, a number or one for each temperature; None: found in the warm-up.
-    acceptance: what the warm-up aims at, in (0, 1); 0.574 is best in high dimension (Roberts and
-        Rosenthal 1998).
-    Raises ValueError for T <= 0 (T = 0 is `model.retrieve`), NaN, and steps that are not positive.
-    """
-
-    temperature: float | Sequence[float]
-    step: float | Sequence[float] | None = None
-    acceptance: float = 0.574
-    kicked: bool = field(default=True, init=False, repr=False)
-
-    def __post_init__(self):
-        _check(self)
-
-
-@dataclass(frozen=True)
-class RandomWalk:
-    """Metropolis steps: a random move of length step sqrt(T) an entry, accepted by the energy.
-
-    temperature, step: as for `Langevin`. acceptance: 0.234 is best in high dimension (Roberts,
-    Gelman and Gilks 1997). Needs no gradient, which halves the time of a step, but d times as many
-    steps where `Langevin` needs d^(1/3): for an independent overlap near a pattern of a log-sum-exp
-    network (lambda = 1/2, T = 0.1) 110 against 5 at d = 24 and 290 against 8 at d = 100, measured.
-    """
-
-    temperature: float | Sequence[float]
-    step: float | Sequence[float] | None = None
-    acceptance: float = 0.234
-    kicked: bool = field(default=False, init=False, repr=False)
-
-    def __post_init__(self):
-        _check(self)
-
-
-Rule = Langevin | RandomWalk
 
 
 def sampled(
@@ -277,7 +248,7 @@ class _Chains:
                 "the energy of the start is infinite: no pattern is active there (Epanechnikov "
                 "with floor = 0); start nearer to a pattern, or give the model a floor."
             )
-        given = _guess(rule, model.dimension) if rule.step is None else np.asarray(rule.step, float)
+        given = rule.guess(model.dimension) if rule.step is None else np.asarray(rule.step, float)
         self.step = np.repeat(np.broadcast_to(given, len(temperatures)), n_replicas).astype(float)
         self.longest = np.inf
         if model.radius is not None:  # a quarter of a great circle, where any step is accepted
@@ -426,11 +397,6 @@ def _directions(states):
     return states / device.module(states).linalg.norm(states, axis=-1, keepdims=True)
 
 
-def _guess(rule, dimension):
-    """The step that is best where E has curvature 1, as around a pattern, in high dimension."""
-    return 1.65 * dimension ** (-1 / 6) if rule.kicked else 2.38 * dimension**-0.5
-
-
 def _default(model, n_replicas):
     chosen = [overlap, energy]
     if model.n_patterns > 1:
@@ -460,32 +426,3 @@ def _coordinates(model, rule, schedule, n_replicas):
 
 def _in_memory(array):
     return array.get() if hasattr(array, "get") else array
-
-
-def _check(rule):
-    """Refuse what is not possible; sequences become tuples."""
-    temperature = np.asarray(rule.temperature, float)
-    if temperature.ndim > 1 or not temperature.size or not np.all(np.isfinite(temperature)):
-        raise ValueError(
-            f"temperature={rule.temperature!r} is not possible; it must be a finite number > 0, or "
-            "a sequence of such numbers."
-        )
-    if np.any(temperature <= 0):
-        raise ValueError(
-            f"temperature={rule.temperature!r} is not possible; it must be > 0. At T = 0 a state "
-            "goes to a minimum of the energy: model.retrieve(cues)."
-        )
-    several = tuple(temperature.tolist()) if temperature.ndim else float(temperature)
-    object.__setattr__(rule, "temperature", several)
-    if rule.step is not None:
-        step = np.asarray(rule.step, float)
-        if not (np.all(np.isfinite(step)) and np.all(step > 0)):
-            raise ValueError(f"step={rule.step!r} is not possible; it must be > 0.")
-        if step.ndim and step.shape != temperature.shape:
-            raise ValueError(
-                f"step has shape {step.shape}, the temperatures {temperature.shape}; give a "
-                "number, or one for each temperature."
-            )
-        object.__setattr__(rule, "step", tuple(step.tolist()) if step.ndim else float(step))
-    if not 0 < rule.acceptance < 1:
-        raise ValueError(f"acceptance={rule.acceptance!r} is not possible; it lies in (0, 1).")

@@ -27,7 +27,7 @@ Derived here by counting as in a random-energy model (patterns at overlap u of a
 exp d[alpha + ln(1 - u^2)/2] of them, none where that is below one). The retrieval states are
 checked by simulation (`experiments.modern_thermal`, `tests/test_langevin.py`), T_eq as the limit of
 `log_sum_exp_cells`; the barriers are exponents only, rates at d = 24 and 32 differ from exp(-d
-barrier) by factors up to exp(6). At T = 0: C. Lucibello, M. Mezard,
+barrier) by factors up to exp(8). At T = 0: C. Lucibello, M. Mezard,
 Phys. Rev. Lett. 132 (2024) 077301.
 """
 
