@@ -151,6 +151,10 @@ def started(settings_class, description: str):
     """Settings from the command line; a wrong value ends with its sentence, not a traceback."""
     import tyro
 
+    from hopfield_sim import device
+
+    device.keep_freed_memory()  # this process is an experiment's
+
     return tyro.cli(settings_class, description=description)
 
 

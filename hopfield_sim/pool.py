@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from hopfield_sim import device
+
 _PATIENCE = 10  # seconds for a scheduler to answer
 _AHEAD = 3  # tasks waiting for each thread of a worker, so that it never waits for the next
 _LOOK = 5.0  # seconds between two looks at how many workers there are
@@ -158,6 +160,7 @@ def _unpickled(payload: bytes):
 
     job = cloudpickle.loads(payload)
     _single_threaded()  # for good: this process is a worker
+    device.keep_freed_memory()
     return job
 
 

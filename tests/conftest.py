@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from hopfield_sim import kernels
+from hopfield_sim import device, kernels
 from hopfield_sim.kernels import choice, dense_bits, reference
 
-# The C library of Linux gives freed memory back to the system at once, until it has seen a larger
-# piece freed (at most 32 MB): theories whose arrays are a few 100 kB spent a tenth to a third of
-# their time on fetching the same pages again and again. This piece is never touched: it is free.
-np.empty(2**22 - 2**12)  # 32 MB less a little, freed at once
+device.keep_freed_memory()  # as workers do: a tenth to a third of the time of some theories
 
 
 @pytest.fixture
