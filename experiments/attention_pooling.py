@@ -28,7 +28,18 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, recorded, saved, started
+from experiments.options import (
+    Options,
+    at_least,
+    checksum,
+    computed,
+    ended,
+    plan,
+    positive,
+    recorded,
+    saved,
+    started,
+)
 
 AXES = ("target", "bag_size", "beta")
 _LEARN, _TEST = range(2)
@@ -201,6 +212,7 @@ def main(settings: Settings) -> None:
     from hopfield_sim import Sweep
 
     checked(settings)
+    found, name = source(settings), settings.images.name if settings.images else "digits"
     sweep = Sweep(
         partial(cell, settings),
         {
@@ -212,7 +224,7 @@ def main(settings: Settings) -> None:
         realisations=settings.realisations,
         seed=settings.seed,
         title="Hopfield pooling of bags of images",
-        settings=recorded(settings, AXES) | {"images": str(settings.images or "digits")},
+        settings=recorded(settings, AXES) | {"images": name, "checksum": checksum(found)},
     )
     if settings.dry_run:
         print(_plan(settings))
@@ -225,14 +237,10 @@ def checked(settings: Settings) -> None:
     from hopfield_sim import device
 
     device.resolve(settings.device)
-    if min(settings.bag_size, default=0) < 2:
-        raise ValueError("--bag-size: whole numbers of at least 2 are needed.")
+    at_least(settings, bag_size=2, n_bags=2, realisations=2)
+    positive(settings, "ridge")
     if not settings.beta or not all(b >= 0 for b in settings.beta):  # NaN fails too
         raise ValueError("--beta: numbers of at least 0 are needed; inf is allowed.")
-    if settings.n_bags < 2:
-        raise ValueError(f"--n-bags {settings.n_bags}: at least 2 are needed.")
-    if not 0 < settings.ridge < np.inf:
-        raise ValueError(f"--ridge {settings.ridge}: a positive number is needed.")
     labels = source(settings).labels
     for target in settings.target:
         if min(np.sum(labels == target), np.sum(labels != target)) < 2 * _FEWEST:
@@ -279,7 +287,8 @@ def _plan(settings: Settings) -> str:
     found = source(settings)
     memory = 30.0 * found.patterns.size + 64.0 * found.patterns.shape[1] ** 2 + 16.0 * _ENTRIES
     mean = seconds[1] * sizes.mean() / sizes[-1]
-    return plan(n_cells, visits, mean, memory, f"{n_cells} x 9 chunks", settings.workers)
+    files = f"{n_cells} x 9 chunks in {settings.store}"
+    return plan(n_cells, visits, mean, memory, files, settings.workers, "images pooled")
 
 
 if __name__ == "__main__":

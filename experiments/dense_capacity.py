@@ -21,9 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, saved, started, timed_cell
+from experiments.options import Options, at_least, computed, ended, plan, saved, started, timed_cell
 
-AXES = ("kind", "interaction", "n_neurons", "reduced_load")
 _KINDS = ("full", "rectified", "distinct")
 _FEWEST_PATTERNS = 20  # fewer are whole numbers too far apart for a load
 _FEWEST_WRONG = 50  # expected errors in all networks; below, their fraction is far from Gaussian
@@ -163,9 +162,7 @@ def checked(settings: Settings) -> None:
     from hopfield_sim import device, number_of_patterns
 
     device.resolve(settings.device)
-    for name, least in (("updates", 1), ("samples", 1), ("entries", 1)):
-        if not getattr(settings, name) >= least:
-            raise ValueError(f"--{name} {getattr(settings, name)}: at least {least} is needed.")
+    at_least(settings, updates=1, samples=1, entries=1)
     for order in settings.interaction:
         for n_neurons in settings.n_neurons:
             number_of_patterns(n_neurons, order, n_patterns=1)
