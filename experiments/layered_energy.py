@@ -303,10 +303,8 @@ def report(found: dict, settings: Settings) -> None:
         ("stored", "stored", left_out),
     ):
         scores = comparison.z_scores(entropy[name], predicted[law])
-        # every cell has sets of its own
-        number = np.arange(scores.z.size).reshape(scores.z.shape)
-        scores = scores.assign_coords(set=(scores.z.dims, number))
-        judged = comparison.verdict(scores, columns="set", reasons=reasons)
+        # every cell has stored sets of its own
+        judged = comparison.verdict(scores, columns=None, reasons=reasons)
         what = "annealed" if law == "annealed" else "exact"
         print(f"cross-entropy, {name.replace('_', ' ')}, against the {what} law: {judged}")
 

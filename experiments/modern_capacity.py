@@ -322,10 +322,8 @@ def report(found: dict, settings: Settings) -> None:
         scores, left_out = modern_capacity.judged(found[name], theory[name], events, _FEWEST_EVENTS)
         for observable, one in scores.items():
             # every cell has networks of its own
-            number = np.arange(one.z.size).reshape(one.z.shape)
-            one = one.assign_coords(network=(one.z.dims, number))
-            verdict = comparison.verdict(one, columns="network", reasons=left_out[observable])
-            print(f"{observable} {text} against the exact law: {verdict}")
+            verdict = comparison.verdict(one, columns=None, reasons=left_out[observable])
+            print(f"{observable.replace('_', ' ')} {text} against the exact law: {verdict}")
 
 
 def _title(settings: Settings) -> str:

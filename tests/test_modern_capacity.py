@@ -177,7 +177,7 @@ def test_it_ends_with_verdicts_and_a_figure(finished):
     folder, printed = finished
     last = printed.splitlines()[-6:]
     for line, name in zip(last, modern_capacity.OBSERVABLES * 2, strict=True):
-        assert line.startswith(name) and "against the exact law" in line
+        assert line.startswith(name.replace("_", " ")) and "against the exact law" in line
     assert "all patterns of a set retrieved" in printed and "fixed points" in printed
     assert (folder / "modern_capacity.png").stat().st_size > 10_000
     stores = {
