@@ -49,7 +49,8 @@ _ANCHOR = 0.38  # position of y between two patterns: near the top, where both w
 @dataclass(frozen=True, kw_only=True)
 class Settings(Options):
     store: Path = Path("results/layered_energy")
-    """Folder of three Zarr stores. Found again, they are resumed."""
+    """Folder of three Zarr stores. Found again, they are resumed; made with other
+    settings, refused."""
     figure: Path = Path("figures/layered_energy.png")
     realisations: int = 16
     """Independent sets of patterns of each point; the error bars come from them."""

@@ -32,7 +32,6 @@ from experiments.options import (
     saved,
     started,
 )
-from experiments.queries import at_overlap
 
 _PATTERNS = ("sphere", "gaussian")
 _FEWEST_PATTERNS = 2
@@ -43,7 +42,8 @@ _UPDATE, _ALL, _FIXED = range(3)  # networks of different parts are independent
 @dataclass(frozen=True, kw_only=True)
 class Settings(Options):
     store: Path = Path("results/modern_capacity")
-    """Folder of four Zarr stores, one for each part. Found again, they are resumed."""
+    """Folder of four Zarr stores, one for each part. Found again, they are resumed; made with other
+    settings, refused."""
     figure: Path = Path("figures/modern_capacity.png")
     realisations: int = 16
     """Independent sets of patterns of each point; the error bars come from them."""
@@ -130,6 +130,22 @@ def stored(kind: str, number: int, dimension: int, seed) -> np.ndarray:
 
     make = patterns.spherical if kind == "sphere" else patterns.gaussian
     return make(int(number), int(dimension), (*seed, _PATTERNS.index(kind)))
+
+
+def at_overlap(pattern: np.ndarray, overlap: float, seed) -> np.ndarray:
+    """y = m x + sqrt(1 - m^2) u with u . x = 0 and |u| = |x|, of random direction else.
+
+    pattern: x (query, dimension), d >= 2; overlap: m in [-1, 1]; seed: of u, another one than that
+    of the patterns, which are drawn in the same way. Returns cues of the lengths of their patterns,
+    y . x = m |x|^2: float64 (query, dimension).
+    """
+    from hopfield_sim import patterns
+
+    square = (pattern**2).sum(axis=1, keepdims=True)
+    across = patterns.gaussian(*pattern.shape, seed)
+    across -= (across * pattern).sum(axis=1, keepdims=True) / square * pattern
+    across *= np.sqrt(square / (across**2).sum(axis=1, keepdims=True))
+    return overlap * pattern + np.sqrt(1 - overlap**2) * across
 
 
 def looked(model, states: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -50,7 +50,8 @@ _INSIDE = 1.5  # factor between K and the nearest line at the points in rising d
 @dataclass(frozen=True, kw_only=True)
 class Settings(Options):
     store: Path = Path("results/modern_fixed_points")
-    """Folder of five Zarr stores, one for each part. Found again, they are resumed."""
+    """Folder of five Zarr stores, one for each part. Found again, they are resumed; made with other
+    settings, refused."""
     figure: Path = Path("figures/modern_fixed_points.png")
     realisations: int = 16
     """Independent sets of patterns of each point of the map; the error bars come from them."""

@@ -45,7 +45,8 @@ _EPANECHNIKOV_DIMENSION = 16
 @dataclass(frozen=True, kw_only=True)
 class Settings(Options):
     store: Path = Path("results/modern_thermal")
-    """Folder of Zarr stores, one for each d and energy. Found again, they are resumed."""
+    """Folder of Zarr stores, one for each d and energy. Found again, they are resumed; made with
+    other settings, refused."""
     figure: Path = Path("figures/modern_thermal.png")
     realisations: int = 16
     """Independent sets of patterns; the error bars come from them."""

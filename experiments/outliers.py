@@ -28,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.modern_capacity import at_overlap
 from experiments.options import (
     Options,
     at_least,
@@ -39,7 +40,6 @@ from experiments.options import (
     saved,
     started,
 )
-from experiments.queries import at_overlap
 
 KINDS = ("softmax", "softmax with sink", "Softmax_1", "Softmax_1 with threshold")
 KEYS = ("random", "stored")
@@ -52,7 +52,8 @@ _FREE = 10_000  # thresholds and overlaps are told apart to 1/_FREE in seeds
 @dataclass(frozen=True, kw_only=True)
 class Settings(Options):
     store: Path = Path("results/outliers")
-    """Folder of the four stores, one a part."""
+    """Folder of four Zarr stores, one for each part. Found again, they are resumed; made with other
+    settings, refused."""
     figure: Path = Path("figures/outliers.png")
     realisations: int = 16
     """Independent sets of patterns and queries; the error bars come from them."""

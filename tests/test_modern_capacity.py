@@ -8,7 +8,7 @@ import xarray as xr
 
 from analysis import modern_capacity
 from experiments import modern_capacity as experiment
-from experiments.queries import at_overlap
+from experiments.modern_capacity import at_overlap
 from hopfield_sim import LogSumExp, patterns
 from hopfield_sim.sweep import opened
 from hopfield_sim.theory import log_sum_exp, log_sum_exp_finite

@@ -9,7 +9,7 @@ import xarray as xr
 
 from analysis import outliers
 from experiments import outliers as experiment
-from experiments.queries import at_overlap
+from experiments.modern_capacity import at_overlap
 from hopfield_sim import OutlierEfficient, patterns
 from hopfield_sim.sweep import opened
 from hopfield_sim.theory import log_sum_exp, rounding, softmax_one
