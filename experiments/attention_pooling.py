@@ -31,6 +31,7 @@ import numpy as np
 from experiments.options import (
     Options,
     at_least,
+    cells,
     checksum,
     computed,
     ended,
@@ -208,12 +209,13 @@ def _label(text: str) -> dict[str, str]:
     return {"long_name": text, "units": "1"}
 
 
-def main(settings: Settings) -> None:
+def study(settings: Settings):
+    """The sweep of these settings. Raises ValueError for what cannot be."""
     from hopfield_sim import Sweep
 
     checked(settings)
     found, name = source(settings), settings.images.name if settings.images else "digits"
-    sweep = Sweep(
+    return Sweep(
         partial(cell, settings),
         {
             "target": np.unique(settings.target),
@@ -226,8 +228,12 @@ def main(settings: Settings) -> None:
         title="Hopfield pooling of bags of images",
         settings=recorded(settings, AXES) | {"images": name, "checksum": checksum(found)},
     )
+
+
+def main(settings: Settings) -> None:
+    sweep = study(settings)
     if settings.dry_run:
-        print(_plan(settings))
+        print(_plan(settings, sweep))
         return
     report(computed(sweep, settings).load(), settings)
 
@@ -274,14 +280,14 @@ def report(found, settings: Settings) -> None:
     print(attention_pooling.shape_line(found))
 
 
-def _plan(settings: Settings) -> str:
+def _plan(settings: Settings, sweep) -> str:
     sizes = np.unique(settings.bag_size)
     seconds = []
     for _ in range(2):  # the first call compiles and loads
         begin = time.perf_counter()
         cell(settings, (settings.seed, 0), settings.target[0], int(sizes[-1]), settings.beta)
         seconds.append(time.perf_counter() - begin)
-    n_cells = settings.realisations * len(np.unique(settings.target)) * len(sizes)
+    n_cells = cells(sweep)
     n_bags = 4 * settings.n_bags * settings.realisations * len(np.unique(settings.target))
     visits = float(n_bags * sizes.sum() * len(settings.beta))
     found = source(settings)
