@@ -8,10 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis import bag_scores, comparison
+from analysis.predictions.style import COLOURS, MARKERS
 from hopfield_sim import statistics
 
-_COLOURS = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#7f7f7f")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
 _MEASURED = "measured distribution of single scores"
 _ANNEALED = r"$\ln n = \beta D - \beta^2/2$ (left)"
 _ENDS = 0.12, 8.0  # where beta = 0 and infinity stand on a logarithmic axis
@@ -215,7 +214,7 @@ def _against_beta(axes, at: xr.Dataset, single, name: str, half=None) -> None:
     fine = np.geomspace(0.8 * finite.min(initial=1), 1.25 * finite.max(initial=1), 25)
     place = np.clip(at.beta.values, *_ENDS)
     for k, size in enumerate(at.bag_size.values):
-        colour, marker = _COLOURS[k % len(_COLOURS)], _MARKERS[k % len(_MARKERS)]
+        colour, marker = COLOURS[k % len(COLOURS)], MARKERS[k % len(MARKERS)]
         masses = _masses(mean.isel(bag_size=k), "gaussian")
         curve = [float(_FUNCTIONS[name](*masses, int(size), float(b))[0]) for b in fine]
         axes.plot(fine, curve, color=colour, lw=1.1)
@@ -245,7 +244,7 @@ def _against_beta(axes, at: xr.Dataset, single, name: str, half=None) -> None:
 def _against_size(axes, at: xr.Dataset) -> None:
     wanted = [b for b in (0.0, 0.5, 1.0, 2.0, np.inf) if b in at.beta.values]
     for k, beta in enumerate(wanted):
-        colour, marker = _COLOURS[k], _MARKERS[k]
+        colour, marker = COLOURS[k], MARKERS[k]
         for name, filled in (("readout_area", True), ("accuracy", False)):
             here = statistics.disorder(at[name].sel(beta=beta))
             axes.errorbar(
@@ -260,7 +259,7 @@ def _against_size(axes, at: xr.Dataset) -> None:
                 lw=1.1,
             )
     handles = [
-        Line2D([], [], color=_COLOURS[k], marker=_MARKERS[k], ms=4.5, lw=1.1, label=_beta_name(b))
+        Line2D([], [], color=COLOURS[k], marker=MARKERS[k], ms=4.5, lw=1.1, label=_beta_name(b))
         for k, b in enumerate(wanted)
     ]
     axes.set(xscale="log", xlabel="images $n$ of a bag", ylim=(0.48, 1.01))

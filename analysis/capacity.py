@@ -13,6 +13,7 @@ import xarray as xr
 from scipy import stats
 
 from analysis import bisection
+from analysis.comparison import aligned
 
 FORMS = {"N^-1/2": 1 / 2, "N^-2/3": 2 / 3, "N^-1": 1.0, "N^-x": None}
 """Forms of the finite-size correction, by their exponents; None: free."""
@@ -262,7 +263,7 @@ def table(found: xr.Dataset) -> str:
                 f"{at['p']:.2f}",
             ]
         )
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def extrapolation_table(limits: xr.Dataset, theories: dict[str, float]) -> str:
@@ -286,7 +287,7 @@ def extrapolation_table(limits: xr.Dataset, theories: dict[str, float]) -> str:
                 *(f"{(at['alpha_c'] - value) / at['error']:+.1f}σ" for value in theories.values()),
             ]
         )
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def next_size(limits: xr.Dataset, error: float) -> str:
@@ -325,12 +326,4 @@ def verdict(limits: xr.Dataset, theories: dict[str, float]) -> str:
     return (
         f"alpha_c(infinity) = {value:.4f} ± {statistical:.4f} (statistical) {form}; "
         f"theory: {theory}"
-    )
-
-
-def _aligned(rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
-        for row in rows
     )

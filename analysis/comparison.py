@@ -136,7 +136,7 @@ class Verdict:
 def verdict(
     scores: xr.Dataset,
     include: xr.DataArray | None = None,
-    columns: str | Sequence[str] = "alpha",
+    columns: str | Sequence[str] | None = "alpha",
     reasons: Mapping[str, xr.DataArray] | None = None,
 ) -> Verdict:
     """mean z^2 over the cells, 1 if theory is exact; its error from columns as independent units.
@@ -153,7 +153,8 @@ def verdict(
     it is *too close*: the error bars are larger than the scatter.
 
     scores: what `z_scores` returned. include: bool, the cells to count, any dims of them.
-    columns: a coordinate, or several, of the cells. reasons: name -> bool, cells that are left out
+    columns: a coordinate, or several, of the cells; None where every cell has patterns of its own,
+    and is a column. reasons: name -> bool, cells that are left out
     and why (`{"not equilibrated": ..., "near the boundary": ...}`). Cells without a z are left out
     by themselves and named.
 
@@ -237,6 +238,11 @@ def table(
             rows[-1].append(f"{left[tuple(index)]:.0f}")
         if equilibrated is not None:
             rows[-1].append("yes" if equilibrated[tuple(index)] else "no")
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Text of a table: rows of as many words each, in columns that end below each other."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
@@ -379,8 +385,10 @@ def _on_cells(array: xr.DataArray, cells: xr.DataArray, name: str) -> xr.DataArr
     return array.broadcast_like(cells)
 
 
-def _columns(cells: xr.DataArray, names: Sequence[str]) -> np.ndarray:
+def _columns(cells: xr.DataArray, names: Sequence[str] | None) -> np.ndarray:
     """Number of the column of each cell, same shape as `cells`."""
+    if names is None:
+        return np.arange(cells.size).reshape(cells.shape)
     for name in names:
         if name not in cells.coords and name not in cells.dims:
             raise ValueError(

@@ -147,7 +147,7 @@ def _numbers(axes, capacity: xr.Dataset, grown: xr.Dataset, kind: str) -> None:
             np.exp(whole["mean"]),
             np.exp(whole["mean"]) * whole.error,
             color=colour,
-            marker=MARKERS[place],
+            marker=MARKERS[place % 7],
             ms=5,
             ls="none",
             capsize=2,
@@ -186,7 +186,7 @@ def _limits(axes, capacity: xr.Dataset) -> None:
                 one.log_number / one.dimension,
                 one.log_error / one.dimension,
                 color=colour,
-                marker=MARKERS[place],
+                marker=MARKERS[place % 7],
                 mfc=("white", colour)[row],
                 ms=5,
                 ls="none",
@@ -198,7 +198,9 @@ def _limits(axes, capacity: xr.Dataset) -> None:
         axes.plot([], [], color="0.3", ls=style, marker=("*", "d")[row], label=label)
     for place, sharpness in enumerate(half.sharpness.values):
         label = rf"$\lambda = {sharpness:g}$"
-        axes.plot([], [], color=COLOURS[place], marker=MARKERS[place], ls="none", label=label)
+        axes.plot(
+            [], [], color=COLOURS[place % 7], marker=MARKERS[place % 7], ls="none", label=label
+        )
     axes.set(
         xlabel="$1/d$",
         ylabel=r"$\ln M/d$ at mean weight 1/2",
@@ -240,7 +242,7 @@ def _curves(axes, update, theory, name: str, sharpness: float, bound: float) -> 
                 mean,
                 error,
                 color=colour,
-                marker=MARKERS[place],
+                marker=MARKERS[place % 7],
                 mfc=("white", colour)[row],
                 ms=4.5,
                 ls="none",
@@ -280,7 +282,7 @@ def _basins(axes, capacity: xr.Dataset) -> None:
                 one.log_number / d,
                 one.log_error / d,
                 color=colour,
-                marker=MARKERS[place],
+                marker=MARKERS[place % 7],
                 mfc=("white", colour)[row],
                 ms=5,
                 ls="none",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
-from analysis.comparison import finite_size
+from analysis.comparison import aligned, finite_size
 from hopfield_sim import statistics, theory
 
 TOLERANCE = 1e-6
@@ -203,11 +203,7 @@ def limits_table(found: xr.Dataset) -> str:
                     f"{float(one.chi2):.1f}/{int(one.dof)}",
                 ]
             )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
-        for row in rows
-    )
+    return aligned(rows)
 
 
 def digits_text(found: xr.Dataset) -> str:

@@ -138,7 +138,7 @@ def _limits(axes, limits: xr.Dataset) -> None:
             one = limits.sel(state=state, separation=separation)
             if one.predicted.isnull():
                 continue
-            colour = COLOURS[row + 1]
+            colour = COLOURS[(row + 1) % 7]
             line = float(one.difference) + float(one.slope) * fine
             axes.plot(fine, line, color=colour, ls=DASHES[column % 7], lw=1.2)
             axes.errorbar(

@@ -210,7 +210,7 @@ def _replicas(axes, stores, theories) -> None:
         index = int(np.abs(found.alpha.values - 0.2).argmin())
         cut = found.isel(alpha=index)
         law = theories[d].where(theories[d].rare < RARE).isel(alpha=index)
-        colour, marker = COLOURS[place], MARKERS[place]
+        colour, marker = COLOURS[place % 7], MARKERS[place % 7]
         for name, filled in (("inside", "white"), ("out", colour)):
             values = cut[f"replica_overlap_{name}"]
             values = values.where(values.notnull().sum("realisation") > 1)

@@ -101,9 +101,9 @@ def _stored(axes, near: xr.Dataset, line: xr.Dataset) -> None:
     curves = [("softmax", "softmax_overlap", near.threshold.values[0])]
     curves += [(f"Softmax_1, t = {t:g}", "overlap", t) for t in near.threshold.values]
     for place, (label, name, t) in enumerate(curves):
-        style = {"color": COLOURS[place], "marker": MARKERS[place]}
+        style = {"color": COLOURS[place % 7], "marker": MARKERS[place % 7]}
         at, over = line.sel(threshold=t), statistics.disorder(near[name].sel(threshold=t))
-        axes.plot(at.start_overlap, at[name], color=style["color"], ls=DASHES[place], lw=1.3)
+        axes.plot(at.start_overlap, at[name], color=style["color"], ls=DASHES[place % 7], lw=1.3)
         axes.errorbar(
             over.start_overlap,
             over["mean"],

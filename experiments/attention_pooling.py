@@ -28,7 +28,19 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, recorded, saved, started
+from experiments.options import (
+    Options,
+    at_least,
+    cells,
+    checksum,
+    computed,
+    ended,
+    plan,
+    positive,
+    recorded,
+    saved,
+    started,
+)
 
 AXES = ("target", "bag_size", "beta")
 _LEARN, _TEST = range(2)
@@ -197,11 +209,13 @@ def _label(text: str) -> dict[str, str]:
     return {"long_name": text, "units": "1"}
 
 
-def main(settings: Settings) -> None:
+def study(settings: Settings):
+    """The sweep of these settings. Raises ValueError for what cannot be."""
     from hopfield_sim import Sweep
 
     checked(settings)
-    sweep = Sweep(
+    found, name = source(settings), settings.images.name if settings.images else "digits"
+    return Sweep(
         partial(cell, settings),
         {
             "target": np.unique(settings.target),
@@ -212,10 +226,14 @@ def main(settings: Settings) -> None:
         realisations=settings.realisations,
         seed=settings.seed,
         title="Hopfield pooling of bags of images",
-        settings=recorded(settings, AXES) | {"images": str(settings.images or "digits")},
+        settings=recorded(settings, AXES) | {"images": name, "checksum": checksum(found)},
     )
+
+
+def main(settings: Settings) -> None:
+    sweep = study(settings)
     if settings.dry_run:
-        print(_plan(settings))
+        print(_plan(settings, sweep))
         return
     report(computed(sweep, settings).load(), settings)
 
@@ -225,14 +243,10 @@ def checked(settings: Settings) -> None:
     from hopfield_sim import device
 
     device.resolve(settings.device)
-    if min(settings.bag_size, default=0) < 2:
-        raise ValueError("--bag-size: whole numbers of at least 2 are needed.")
+    at_least(settings, bag_size=2, n_bags=2, realisations=2)
+    positive(settings, "ridge")
     if not settings.beta or not all(b >= 0 for b in settings.beta):  # NaN fails too
         raise ValueError("--beta: numbers of at least 0 are needed; inf is allowed.")
-    if settings.n_bags < 2:
-        raise ValueError(f"--n-bags {settings.n_bags}: at least 2 are needed.")
-    if not 0 < settings.ridge < np.inf:
-        raise ValueError(f"--ridge {settings.ridge}: a positive number is needed.")
     labels = source(settings).labels
     for target in settings.target:
         if min(np.sum(labels == target), np.sum(labels != target)) < 2 * _FEWEST:
@@ -266,20 +280,21 @@ def report(found, settings: Settings) -> None:
     print(attention_pooling.shape_line(found))
 
 
-def _plan(settings: Settings) -> str:
+def _plan(settings: Settings, sweep) -> str:
     sizes = np.unique(settings.bag_size)
     seconds = []
     for _ in range(2):  # the first call compiles and loads
         begin = time.perf_counter()
         cell(settings, (settings.seed, 0), settings.target[0], int(sizes[-1]), settings.beta)
         seconds.append(time.perf_counter() - begin)
-    n_cells = settings.realisations * len(np.unique(settings.target)) * len(sizes)
+    n_cells = cells(sweep)
     n_bags = 4 * settings.n_bags * settings.realisations * len(np.unique(settings.target))
     visits = float(n_bags * sizes.sum() * len(settings.beta))
     found = source(settings)
     memory = 30.0 * found.patterns.size + 64.0 * found.patterns.shape[1] ** 2 + 16.0 * _ENTRIES
     mean = seconds[1] * sizes.mean() / sizes[-1]
-    return plan(n_cells, visits, mean, memory, f"{n_cells} x 9 chunks", settings.workers)
+    files = f"{n_cells} x 9 chunks in {settings.store}"
+    return plan(n_cells, visits, mean, memory, files, settings.workers, "images pooled")
 
 
 if __name__ == "__main__":

@@ -21,9 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, saved, started, timed_cell
+from experiments.options import Options, at_least, computed, ended, plan, saved, started, timed_cell
 
-AXES = ("kind", "interaction", "n_neurons", "reduced_load")
 _KINDS = ("full", "rectified", "distinct")
 _FEWEST_PATTERNS = 20  # fewer are whole numbers too far apart for a load
 _FEWEST_WRONG = 50  # expected errors in all networks; below, their fraction is far from Gaussian
@@ -163,9 +162,7 @@ def checked(settings: Settings) -> None:
     from hopfield_sim import device, number_of_patterns
 
     device.resolve(settings.device)
-    for name, least in (("updates", 1), ("samples", 1), ("entries", 1)):
-        if not getattr(settings, name) >= least:
-            raise ValueError(f"--{name} {getattr(settings, name)}: at least {least} is needed.")
+    at_least(settings, updates=1, samples=1, entries=1)
     for order in settings.interaction:
         for n_neurons in settings.n_neurons:
             number_of_patterns(n_neurons, order, n_patterns=1)
@@ -218,9 +215,7 @@ def report(update, exponential, settings: Settings) -> None:
     rough = comparison.z_scores(update.error, predicted.gaussian)
     for name, each in (("Gaussian", rough), ("exact", scores)):
         # every cell has networks of its own
-        number = np.arange(each.z.size).reshape(each.z.shape)
-        each = each.assign_coords(network=(each.z.dims, number))
-        judged = comparison.verdict(each, columns="network", reasons=left_out)
+        judged = comparison.verdict(each, columns=None, reasons=left_out)
         print(f"P_err against the {name} formula: {judged}")
 
 

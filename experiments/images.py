@@ -17,7 +17,6 @@ pixel from another image of the class: the same class averages, and no correlati
 from __future__ import annotations
 
 import time
-import zlib
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,7 @@ import numpy as np
 
 from experiments.options import (
     Options,
+    checksum,
     computed,
     ended,
     place,
@@ -264,7 +264,6 @@ def _one(settings: Settings, folder: Path | None):
 
     (name,) = names(replace(settings, images=(folder,) if folder else ()))
     images, _ = source(settings, folder, "threshold")
-    bits = np.packbits(images.patterns > 0).tobytes() + images.labels.tobytes()
     sweep = Sweep(
         partial(cell, settings, folder),
         {
@@ -277,7 +276,7 @@ def _one(settings: Settings, folder: Path | None):
         seed=settings.seed,
         title="Archetypes from real images",
         settings=recorded(settings, (*AXES, *_PLACES))
-        | {"images": name, "checksum": zlib.crc32(bits)},
+        | {"images": name, "checksum": checksum(images)},
     )
     found = computed(sweep, settings, name).drop_vars("done").load()
     loaded = sources(settings, folder, found.binarisation.values)

@@ -18,13 +18,24 @@ After X. Niu, B. Bai, L. Deng, W. Han, arXiv:2405.08707 (2024); what is compared
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, saved, started, timed_cell
+from experiments.options import (
+    Options,
+    at_least,
+    cells,
+    computed,
+    ended,
+    plan,
+    positive,
+    saved,
+    started,
+    timed_cell,
+)
 
 KINDS = ("same", "sharper", "growing", "different")
 """How the layers of a stack follow each other."""
@@ -38,7 +49,8 @@ _ANCHOR = 0.38  # position of y between two patterns: near the top, where both w
 @dataclass(frozen=True, kw_only=True)
 class Settings(Options):
     store: Path = Path("results/layered_energy")
-    """Folder of three Zarr stores. Found again, they are resumed."""
+    """Folder of three Zarr stores. Found again, they are resumed; made with other
+    settings, refused."""
     figure: Path = Path("figures/layered_energy.png")
     realisations: int = 16
     """Independent sets of patterns of each point; the error bars come from them."""
@@ -252,37 +264,18 @@ def checked(settings: Settings) -> None:
     from hopfield_sim import device
 
     device.resolve(settings.device)
-    least = {"points": 1, "pairs": 1, "cues": 1, "layers": 2, "stack_dimension": 2}
-    least |= {"stack_patterns": settings.layers, "realisations": 1}
-    for name, lowest in least.items():
-        if getattr(settings, name) < lowest:
-            raise ValueError(
-                f"--{name.replace('_', '-')} {getattr(settings, name)}: at least {lowest} is "
-                "needed."
-            )
-    for name, lowest in (("dimension", 2), ("n_patterns", 2)):
-        if min(getattr(settings, name), default=0) < lowest:
-            raise ValueError(
-                f"--{name.replace('_', '-')} {getattr(settings, name)}: numbers of at least "
-                f"{lowest} are needed."
-            )
-    given = (settings.sharpness, settings.stack_sharpness, *settings.surrogate_sharpness)
-    if not (settings.surrogate_sharpness and all(0 < beta < np.inf for beta in given)):
-        raise ValueError(
-            f"--sharpness, --stack-sharpness, --surrogate-sharpness {given}: finite numbers > 0 "
-            "are needed."
-        )
+    at_least(settings, dimension=2, n_patterns=2, points=1, pairs=1, realisations=2)
+    at_least(settings, stack_dimension=2, layers=2, cues=1)
+    at_least(settings, stack_patterns=settings.layers)
+    positive(settings, "sharpness", "stack_sharpness", "surrogate_sharpness")
 
 
 def main(settings: Settings) -> None:
     each = sweeps(settings)
     if settings.dry_run:
-        print(_plan(settings))
+        print(_plan(settings, each))
         return
-    found = {
-        name: computed(sweep, replace(settings, store=settings.store / f"{name}.zarr")).load()
-        for name, sweep in each.items()
-    }
+    found = {name: computed(sweep, settings, name).load() for name, sweep in each.items()}
     report(found, settings)
 
 
@@ -311,29 +304,27 @@ def report(found: dict, settings: Settings) -> None:
         ("stored", "stored", left_out),
     ):
         scores = comparison.z_scores(entropy[name], predicted[law])
-        # every cell has sets of its own
-        number = np.arange(scores.z.size).reshape(scores.z.shape)
-        scores = scores.assign_coords(set=(scores.z.dims, number))
-        judged = comparison.verdict(scores, columns="set", reasons=reasons)
+        # every cell has stored sets of its own
+        judged = comparison.verdict(scores, columns=None, reasons=reasons)
         what = "annealed" if law == "annealed" else "exact"
         print(f"cross-entropy, {name.replace('_', ' ')}, against the {what} law: {judged}")
 
 
-def _plan(settings: Settings) -> str:
+def _plan(settings: Settings, each: dict) -> str:
     d, numbers = np.unique(settings.dimension), np.unique(settings.n_patterns)
 
     def run(thousands: int) -> None:
         cell(settings, (settings.seed, 0), int(max(d)), 1000 * thousands)
 
-    n_entropy = len(d) * len(numbers)
-    n_cells = n_entropy + len(np.unique(settings.surrogate_sharpness)) + len(KINDS)
+    n_cells = sum(map(cells, each.values()))
+    share = cells(each["entropy"]) / n_cells
     # the cells of surrogates and stacks take no longer than small sets
-    seconds = timed_cell(run, max(1, round(numbers.mean() / 1000))) * n_entropy / n_cells
+    seconds = timed_cell(run, max(1, round(numbers.mean() / 1000))) * share
     compared = 2.0 * settings.points * numbers.sum() * len(d) * settings.realisations
-    files = f"{n_cells * settings.realisations} cells of up to 6 chunks in {settings.store}"
+    files = f"{n_cells} cells of up to 6 chunks in {settings.store}"
     memory = 3 * 8.0 * max(numbers) * max(d)
-    workers = settings.workers
-    return plan(n_cells * settings.realisations, compared, seconds, memory, files, workers)
+    counted = "scores of a point with a pattern"
+    return plan(n_cells, compared, seconds, memory, files, settings.workers, counted)
 
 
 if __name__ == "__main__":

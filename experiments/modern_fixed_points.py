@@ -17,13 +17,23 @@ Printed: deviations from the exact theory, the jumps, and a verdict of random di
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, saved, started
+from experiments.options import (
+    Options,
+    at_least,
+    cells,
+    computed,
+    ended,
+    plan,
+    positive,
+    saved,
+    started,
+)
 
 NETWORKS = ("softmax", "entmax", "softmax_1")
 STATES = ("single", "cluster", "global")
@@ -40,7 +50,8 @@ _INSIDE = 1.5  # factor between K and the nearest line at the points in rising d
 @dataclass(frozen=True, kw_only=True)
 class Settings(Options):
     store: Path = Path("results/modern_fixed_points")
-    """Folder of five Zarr stores, one for each part. Found again, they are resumed."""
+    """Folder of five Zarr stores, one for each part. Found again, they are resumed; made with other
+    settings, refused."""
     figure: Path = Path("figures/modern_fixed_points.png")
     realisations: int = 16
     """Independent sets of patterns of each point of the map; the error bars come from them."""
@@ -356,32 +367,15 @@ def sweeps(settings: Settings) -> dict:
 
 def checked(settings: Settings) -> None:
     """Refuse what cannot be, before any work."""
-    for name, least in (
-        ("n_clusters", 2),
-        ("n_patterns", 2),
-        ("n_orthogonal", 3),
-        ("places", 3),
-        ("repeats", 2),
-        ("n_digits", 2),
-    ):
-        if getattr(settings, name) < least:
-            option = name.replace("_", "-")
-            raise ValueError(f"--{option} {getattr(settings, name)}: at least {least} is needed.")
+    from hopfield_sim import device
+
+    device.resolve(settings.device)
+    at_least(settings, n_clusters=2, n_patterns=2, n_orthogonal=3, places=3, n_digits=2)
+    at_least(settings, dimension=2, dimensions=2, repeats=2, realisations=2)
+    positive(settings, "self_overlap", "digits_beta")
+    positive(settings, "separation", "probed", most=1)
     if settings.n_digits > 1797:
         raise ValueError(f"--n-digits {settings.n_digits}: there are 1797 images.")
-    for name, highest in (
-        ("self_overlap", np.inf),
-        ("digits_beta", np.inf),
-        ("separation", 1.0),
-        ("probed", 1.0),
-    ):
-        values = np.asarray(getattr(settings, name), float)
-        if not values.size or not ((values > 0) & (values <= highest) & (values < np.inf)).all():
-            allowed = "numbers > 0" if highest > 1 else "numbers in (0, 1]"
-            raise ValueError(f"--{name.replace('_', '-')} {values.tolist()}: {allowed} are needed.")
-    for dimension in (settings.dimension, *settings.dimensions):
-        if dimension < 2:
-            raise ValueError(f"a dimension of {dimension} is not possible; at least 2 is needed.")
     if len(np.unique(settings.dimensions)) < 3:
         raise ValueError(
             f"--dimensions {settings.dimensions}: three at least are needed for a line through "
@@ -394,10 +388,7 @@ def main(settings: Settings) -> None:
     if settings.dry_run:
         print(_plan(settings, each))
         return
-    found = {
-        name: computed(sweep, replace(settings, store=settings.store / f"{name}.zarr")).load()
-        for name, sweep in each.items()
-    }
+    found = {name: computed(sweep, settings, name).load() for name, sweep in each.items()}
     report(found, settings)
 
 
@@ -443,18 +434,14 @@ def _plan(settings: Settings, each: dict) -> str:
         axes |= {name: sweep.axes[name] for name in sweep.lanes}
         begin = time.perf_counter()
         done = sweep.cell(seed=(settings.seed, 0), **axes)
-        number = sweep.realisations * int(
-            np.prod([len(v) for name, v in sweep.axes.items() if name not in sweep.lanes])
-        )
-        seconds += number * (time.perf_counter() - begin)
-        n_cells += number
-        if (
-            "steps" in done
-        ):  # a score of a cue with a pattern is what an attempted flip is elsewhere
-            scores += number * float(done.steps.sum()) * settings.n_clusters * pairs
+        seconds += cells(sweep) * (time.perf_counter() - begin)
+        n_cells += cells(sweep)
+        if "steps" in done:  # of the others only the time counts
+            scores += cells(sweep) * float(done.steps.sum()) * settings.n_clusters * pairs
     memory = 40.0 * pairs * max(settings.dimensions)  # patterns, and what they are made from
     files = f"{n_cells} cells in five stores in {settings.store}"
-    return plan(n_cells, scores, seconds / n_cells, memory, files, settings.workers)
+    counted = "scores of a cue with a pattern, in clusters"
+    return plan(n_cells, scores, seconds / n_cells, memory, files, settings.workers, counted)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,18 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, saved, started, timed_cell
+from experiments.options import (
+    Options,
+    at_least,
+    cells,
+    computed,
+    ended,
+    plan,
+    positive,
+    saved,
+    started,
+    timed_cell,
+)
 
 _ALPHA = (0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.275, 0.3, 0.325, 0.35, 0.4)
 _TEMPERATURE = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.2)
@@ -34,7 +45,8 @@ _EPANECHNIKOV_DIMENSION = 16
 @dataclass(frozen=True, kw_only=True)
 class Settings(Options):
     store: Path = Path("results/modern_thermal")
-    """Folder of Zarr stores, one for each d and energy. Found again, they are resumed."""
+    """Folder of Zarr stores, one for each d and energy. Found again, they are resumed; made with
+    other settings, refused."""
     figure: Path = Path("figures/modern_thermal.png")
     realisations: int = 16
     """Independent sets of patterns; the error bars come from them."""
@@ -197,13 +209,8 @@ def checked(settings: Settings) -> None:
     device.resolve(settings.device)
     langevin.Langevin(settings.temperature)
     Schedule(settings.warmup, settings.samples, settings.every)
-    if not settings.dimension or min(settings.dimension) < 4:
-        raise ValueError(f"--dimension {settings.dimension}: dimensions of at least 4 are needed.")
-    if settings.replicas < 2:
-        raise ValueError(f"--replicas {settings.replicas}: at least 2 are needed, for q12.")
-    for name in ("sharpness", "epanechnikov"):
-        if not 0 < getattr(settings, name) < np.inf:
-            raise ValueError(f"--{name} {getattr(settings, name)}: a number > 0 is needed.")
+    at_least(settings, dimension=4, replicas=2, realisations=2)  # two replicas for q12
+    positive(settings, "sharpness", "epanechnikov")
     if settings.warmup < 20:
         raise ValueError(
             f"--warmup {settings.warmup}: at least 20 steps are needed to find the step sizes."
@@ -215,10 +222,7 @@ def main(settings: Settings) -> None:
     if settings.dry_run:
         print(_plan(settings, each))
         return
-    found = {
-        name: computed(sweep, replace(settings, store=settings.store / f"{name}.zarr"))
-        for name, sweep in each.items()
-    }
+    found = {name: computed(sweep, settings, name) for name, sweep in each.items()}
     found = {name: store.load().sortby("alpha") for name, store in found.items()}
     epanechnikov = found.pop("epanechnikov")
     stores = {int(name.removeprefix("dimension_")): store for name, store in found.items()}
@@ -314,12 +318,13 @@ def _plan(settings: Settings, each: dict) -> str:
         fixed = 1e-3 * steps
         per_pattern = max(of_this - fixed, 0) / np.exp(middle * d)
         seconds += float((fixed + per_pattern * number).sum()) * settings.realisations
-        n_cells += len(number) * settings.realisations
-        work += float(len(number) * settings.realisations * steps * lanes)
+        n_cells += cells(sweep)
+        work += float(cells(sweep) * steps * lanes)
         largest = max(largest, int(d * number.max()))
     memory = 16.0 * largest + 8 * 1024 * 256 * 2
     files = f"{n_cells} x 18 chunks in {settings.store}"
-    return plan(n_cells, work, seconds / n_cells, memory, files, settings.workers)
+    counted = "steps of a replica"
+    return plan(n_cells, work, seconds / n_cells, memory, files, settings.workers, counted)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, recorded, saved, started
+from experiments.options import Options, cells, computed, ended, plan, recorded, saved, started
 
 STARTS = ("hierarchical", "majority")
 RULES = ("supervised", "unsupervised")
@@ -388,9 +388,7 @@ def _plan(settings: Settings, parts: dict) -> str:
         begin = time.perf_counter()
         amplitudes_cell(short, seed, largest, settings.dilution[0], STARTS, T)
         seconds.append(time.perf_counter() - begin)
-    n_cells = sum(
-        int(np.prod([len(sweep.coordinates[d]) for d in sweep.outer])) for sweep in parts.values()
-    )
+    n_cells = sum(map(cells, parts.values()))
     typical = seconds[1] * visits / n_cells / (2 * 8 * largest * len(T))
     memory = 4 * max(settings.learning_neurons) * settings.n_patterns * max(settings.n_examples) * 3
     files = f"{n_cells} chunks, a few KiB each, in four stores in {settings.store}"

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import sys
 import time
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -40,6 +41,11 @@ def recorded(settings: Options, axes: tuple[str, ...]) -> dict:
     return {k: v for k, v in dataclasses.asdict(settings).items() if k not in common}
 
 
+def checksum(images) -> int:
+    """What tells two sets of binary images (`hopfield_sim.images.Images`) apart, for a store."""
+    return zlib.crc32(np.packbits(images.patterns > 0).tobytes() + images.labels.tobytes())
+
+
 def loads(alpha: tuple[float, ...], n_neurons: int) -> np.ndarray:
     """The loads P/N that are simulated for the requested ones, each once, sorted: (alpha,).
 
@@ -52,6 +58,42 @@ def loads(alpha: tuple[float, ...], n_neurons: int) -> np.ndarray:
             f"load is 1/N = {1 / n_neurons:g}. Raise alpha or --n-neurons."
         )
     return n_patterns / n_neurons
+
+
+def at_least(settings: Options, **least: float) -> None:
+    """Refuse settings below their least value; of settings with several values, also none.
+
+    least: setting -> least value. Raises ValueError that names the option (NaN and infinity are
+    refused too).
+    """
+    for name, lowest in least.items():
+        given, several = _values(settings, name)
+        if not given or not all(lowest <= value < np.inf for value in given):
+            what = f"numbers of at least {lowest:g} are" if several else f"at least {lowest:g} is"
+            raise ValueError(f"{_option(name, given)}: {what} needed.")
+
+
+def positive(settings: Options, *names: str, most: float = np.inf) -> None:
+    """Refuse settings that are not in (0, most], finite; of several values, also none.
+
+    Raises ValueError that names the option.
+    """
+    for name in names:
+        given, several = _values(settings, name)
+        if not given or not all(0 < value <= most and value < np.inf for value in given):
+            allowed = "> 0" if most == np.inf else f"in (0, {most:g}]"
+            what = f"numbers {allowed} are" if several else f"a number {allowed} is"
+            raise ValueError(f"{_option(name, given)}: {what} needed.")
+
+
+def _values(settings: Options, name: str) -> tuple[tuple, bool]:
+    given = getattr(settings, name)
+    several = isinstance(given, tuple)
+    return (given if several else (given,)), several
+
+
+def _option(name: str, given: tuple) -> str:
+    return f"--{name.replace('_', '-')} {' '.join(map(str, given)) or '(none)'}"
 
 
 def place(settings: Options, name: str) -> Path:
@@ -124,11 +166,24 @@ def timed_cell(run, sweeps: int) -> float:
     return seconds[1] + each * (sweeps - longer)
 
 
-def plan(n_cells: int, visits: float, seconds: float, memory: float, files: str, workers) -> str:
+def cells(sweep) -> int:
+    """How many cells a sweep has: its grid without the lanes, in each realisation."""
+    return int(np.prod([len(sweep.coordinates[dim]) for dim in sweep.outer]))
+
+
+def plan(
+    n_cells: int,
+    visits: float,
+    seconds: float,
+    memory: float,
+    files: str,
+    workers: int | None,
+    counted: str = "attempted flips",
+) -> str:
     """The answer to --dry-run: what a sweep would take.
 
-    visits: attempted flips in all; seconds: of a typical cell here; memory: bytes of a worker;
-    files: what would be written; workers: how many, None for one a core.
+    visits: how much is computed in all, in units of `counted`; seconds: of a typical cell here;
+    memory: bytes of a worker; files: what would be written; workers: how many, None for one a core.
     """
     from dask.system import CPU_COUNT  # as `Sweep.run` counts them: affinity, container limits
 
@@ -138,7 +193,7 @@ def plan(n_cells: int, visits: float, seconds: float, memory: float, files: str,
     return "\n".join(
         (
             f"cells      {n_cells}, of which finished ones would be reused",
-            f"visits     {visits:.3g} attempted flips",
+            f"visits     {visits:.3g} {counted}",
             f"time       about {duration(n_cells * seconds / workers)} on {workers} workers, from "
             f"{seconds:.2g} s a typical cell on this machine",
             f"memory     about {memory / 2**20:.0f} MiB a worker, plus 250 MiB of code",

@@ -21,14 +21,25 @@ beside the published figure. Left out of verdicts are cells that rest on fewer t
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, saved, started
+from experiments.modern_capacity import at_overlap
+from experiments.options import (
+    Options,
+    at_least,
+    cells,
+    computed,
+    ended,
+    plan,
+    positive,
+    saved,
+    started,
+)
 
 KINDS = ("softmax", "softmax with sink", "Softmax_1", "Softmax_1 with threshold")
 KEYS = ("random", "stored")
@@ -41,7 +52,8 @@ _FREE = 10_000  # thresholds and overlaps are told apart to 1/_FREE in seeds
 @dataclass(frozen=True, kw_only=True)
 class Settings(Options):
     store: Path = Path("results/outliers")
-    """Folder of the four stores, one a part."""
+    """Folder of four Zarr stores, one for each part. Found again, they are resumed; made with other
+    settings, refused."""
     figure: Path = Path("figures/outliers.png")
     realisations: int = 16
     """Independent sets of patterns and queries; the error bars come from them."""
@@ -82,17 +94,6 @@ class Settings(Options):
 # --------------------------------------------------------------------------------------- queries
 
 
-def near(pattern: np.ndarray, overlap: float, seed) -> np.ndarray:
-    """States at exactly this overlap with their patterns, of random direction else: (query, d)."""
-    from hopfield_sim import patterns
-
-    n_queries, d = pattern.shape
-    noise = patterns.spherical(n_queries, d, seed)
-    noise -= pattern * (noise * pattern).sum(axis=1, keepdims=True) / d
-    noise *= np.sqrt(d) / np.linalg.norm(noise, axis=1, keepdims=True)
-    return overlap * pattern + np.sqrt(1 - overlap**2) * noise
-
-
 def off_memory_cell(settings: Settings, seed, dimension: int, threshold):
     """Queries that match nothing, by both networks: Dataset over (threshold).
 
@@ -131,7 +132,7 @@ def stored_cell(settings: Settings, seed, threshold, start_overlap):
         own = (*seed, 1, round(t * _FREE), round((1 + x_0) * _FREE))
         xi = patterns.spherical(number(settings, d), d, (*own, 0))
         target = xi[np.arange(settings.queries) % len(xi)]
-        x = near(target, x_0, (*own, 1))
+        x = at_overlap(target, x_0, (*own, 1))
         model, queries = layer("Softmax_1 with threshold", xi, beta, t)
         rows.append(
             {
@@ -231,7 +232,7 @@ def stack_cell(settings: Settings, seed, key_set: str, normalisation: str, kind)
     if key_set == "stored":
         matched[: len(start) // 2] = True
         target = tables[0][np.arange(matched.sum()) % settings.n_patterns]
-        start[matched] = near(target, settings.query_overlap, (*own, 1))
+        start[matched] = at_overlap(target, settings.query_overlap, (*own, 1))
     rows = {}
     for each in kind:
         _, x = streams(each, tables[0], start, threshold)
@@ -316,7 +317,7 @@ def rounding_cell(settings: Settings, seed, dimension: int, kind):
     xi = patterns.spherical(settings.n_patterns, dimension, (*own, 0))
     target = np.arange(settings.queries) % settings.n_patterns
     away = patterns.spherical(settings.queries, dimension, (*own, 2))
-    start = np.vstack([near(xi[target], settings.query_overlap, (*own, 1)), away])
+    start = np.vstack([at_overlap(xi[target], settings.query_overlap, (*own, 1)), away])
     wanted = np.vstack([xi[target], np.zeros_like(away)])
     rows = []
     for each in kind:
@@ -405,27 +406,19 @@ def checked(settings: Settings) -> None:
     from hopfield_sim import device
 
     device.resolve(settings.device)
-    for name, least in (("queries", 2), ("n_patterns", 1), ("layers", 1), ("bits", 2)):
-        if getattr(settings, name) < least:
-            flag = name.replace("_", "-")
-            raise ValueError(f"--{flag} {getattr(settings, name)}: at least {least} is needed.")
-    for name in ("alpha", "sharpness", "self_overlap"):
-        if not 0 < getattr(settings, name) < np.inf:
-            flag = name.replace("_", "-")
-            raise ValueError(f"--{flag} {getattr(settings, name)}: a number > 0 is needed.")
-    for size in (*settings.bits_dimension, settings.stack_dimension):
-        if size < 2:
-            raise ValueError(f"a dimension of {size}: at least 2 is needed.")
-    for size in (*settings.dimension, settings.stored_dimension):
-        if size < 2 or number(settings, size) < 2:
-            raise ValueError(
-                f"--dimension {size}: at least 2 is needed, and two patterns exp(alpha d)."
-            )
-    for t in (*settings.threshold, *settings.stored_threshold, settings.layer_threshold):
-        if not 0 <= t < np.inf:
-            raise ValueError(f"threshold {t}: a number >= 0 is needed.")
+    at_least(settings, queries=2, n_patterns=1, layers=1, bits=2, realisations=2)
+    at_least(settings, dimension=2, stored_dimension=2, stack_dimension=2, bits_dimension=2)
+    at_least(settings, threshold=0, stored_threshold=0, layer_threshold=0)
+    at_least(settings, start_overlap=-1, query_overlap=-1)
+    positive(settings, "alpha", "sharpness", "self_overlap")
+    smallest = min(*settings.dimension, settings.stored_dimension)
+    if number(settings, smallest) < 2:
+        raise ValueError(
+            f"--alpha {settings.alpha}: no two patterns exp(alpha d) at d = {smallest}; raise "
+            "alpha, --dimension or --stored-dimension."
+        )
     for x_0 in (*settings.start_overlap, settings.query_overlap):
-        if not -1 <= x_0 <= 1:
+        if x_0 > 1:
             raise ValueError(f"overlap {x_0}: a number from -1 to 1 is needed.")
 
 
@@ -434,10 +427,7 @@ def main(settings: Settings) -> None:
     if settings.dry_run:
         print(_plan(settings, each))
         return
-    found = {
-        name: computed(sweep, replace(settings, store=settings.store / f"{name}.zarr")).load()
-        for name, sweep in each.items()
-    }
+    found = {name: computed(sweep, settings, name).load() for name, sweep in each.items()}
     report(found, settings)
 
 
@@ -462,11 +452,8 @@ def _plan(settings: Settings, each: dict) -> str:
         axes |= {name: sweep.axes[name] for name in sweep.lanes}
         begin = time.perf_counter()
         sweep.cell(seed=(settings.seed, 0), **axes)
-        number_of_cells = settings.realisations * int(
-            np.prod([len(v) for name, v in sweep.axes.items() if name not in sweep.lanes])
-        )
-        seconds += number_of_cells * (time.perf_counter() - begin)
-        n_cells += number_of_cells
+        seconds += cells(sweep) * (time.perf_counter() - begin)
+        n_cells += cells(sweep)
     held = [number(settings, d) for d in settings.dimension]
     near_points = len(settings.stored_threshold) * len(settings.start_overlap)
     layers = len(KEYS) * len(NORMALISATIONS) * settings.layers + 4 * len(settings.bits_dimension)
@@ -478,9 +465,9 @@ def _plan(settings: Settings, each: dict) -> str:
     largest = max(*held, settings.n_patterns)
     memory = 8.0 * largest * (3 * max(settings.dimension) + 3 * settings.queries)
     files = f"{n_cells} cells in four stores in {settings.store}"
-    # a score of a query with a pattern is what an attempted flip is elsewhere
-    visits = settings.realisations * scores
-    return plan(n_cells, visits, seconds / n_cells, memory, files, settings.workers)
+    scores *= settings.realisations
+    counted = "scores of a query with a pattern"
+    return plan(n_cells, scores, seconds / n_cells, memory, files, settings.workers, counted)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,17 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, recorded, saved, started, timed_cell
+from experiments.options import (
+    Options,
+    at_least,
+    computed,
+    ended,
+    plan,
+    recorded,
+    saved,
+    started,
+    timed_cell,
+)
 
 AXES = ("n_neurons", "alpha", "start_overlap")
 _STARTS = tuple(round(0.1 + 0.025 * k, 3) for k in range(25))
@@ -68,9 +78,7 @@ def checked(settings: Settings) -> None:
         raise ValueError(
             f"--compared {numbers}: not simulated; add it to --start-overlap, or compare others."
         )
-    for name, least in (("replicas", 1), ("steps", _DRAWN_STEPS)):
-        if getattr(settings, name) < least:
-            raise ValueError(f"--{name} {getattr(settings, name)}: at least {least} is needed.")
+    at_least(settings, replicas=1, steps=_DRAWN_STEPS)
 
 
 def cell(

@@ -21,7 +21,17 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, saved, started, timed_cell
+from experiments.options import (
+    Options,
+    at_least,
+    computed,
+    ended,
+    plan,
+    positive,
+    saved,
+    started,
+    timed_cell,
+)
 
 _TENSOR_LANE, _PAIR_LANE, _FIELD_LANE = range(3)  # kinds of Gaussian draws, apart from patterns
 _LEFT_BELOW = 0.5  # overlap below which a replica has left the pattern; m of the state is above 0.9
@@ -297,24 +307,11 @@ def checked(settings: Settings) -> None:
 
     device.resolve(settings.device)
     Glauber(settings.temperature), Schedule(settings.warmup, settings.samples)
-    for name, least in (
-        ("n_neurons", max(settings.interaction)),
-        ("thermal_n_neurons", 6),
-        ("pair_n_neurons", 2),
-        ("interaction", 2),
-        ("exponent", 1),
-        ("scaled_noise", 0),
-        ("pair_noise", 0),
-    ):
-        values = getattr(settings, name)
-        if not values or not np.all(np.isfinite(values)) or min(values) < least:
-            option = name.replace("_", "-")
-            raise ValueError(f"--{option} {values}: at least {least} is needed.")
-    for name, least in (("updates", 1), ("replicas", 2), ("samples", 2)):
-        if getattr(settings, name) < least:
-            raise ValueError(f"--{name} {getattr(settings, name)}: at least {least} is needed.")
-    if not 0 < settings.crosstalk < np.inf:
-        raise ValueError(f"--crosstalk {settings.crosstalk}: a positive number is needed.")
+    at_least(settings, interaction=2, thermal_n_neurons=6, pair_n_neurons=2)
+    at_least(settings, n_neurons=max(settings.interaction))
+    at_least(settings, exponent=1, scaled_noise=0, pair_noise=0)
+    at_least(settings, updates=1, replicas=2, samples=2)
+    positive(settings, "crosstalk")
     for n_neurons in settings.thermal_n_neurons:
         for load in settings.reduced_load:
             given = n_neurons, round(n_neurons / 4), 3, load

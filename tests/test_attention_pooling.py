@@ -226,11 +226,11 @@ def test_crossings_of_known_weights():
 @pytest.mark.parametrize(
     "wrong, sentence",
     [
-        ({"bag_size": (1,)}, "--bag-size: whole numbers of at least 2"),
+        ({"bag_size": (1,)}, "--bag-size 1: numbers of at least 2"),
         ({"beta": (-1.0,)}, "--beta: numbers of at least 0"),
         ({"beta": (np.nan,)}, "--beta: numbers of at least 0"),
         ({"n_bags": 1}, "--n-bags 1: at least 2"),
-        ({"ridge": 0.0}, "--ridge 0.0: a positive number"),
+        ({"ridge": 0.0}, "--ridge 0.0: a number > 0"),
         ({"target": (11,)}, "--target 11: at least 40 images"),
         ({"target": ()}, "--target: at least one class"),
     ],
@@ -242,8 +242,29 @@ def test_wrong_input_is_refused_before_any_work(tmp_path, wrong, sentence):
     assert not settings.store.exists()
 
 
+def test_other_images_are_another_study(tmp_path):
+    """The same folder with other images in it, told apart by what it holds."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    few = data.images[:900].astype(np.uint8) * 15  # up to 240 of 255
+    labels = data.target[:900].astype(np.uint8)
+    for name, array in (("train-images-idx3-ubyte", few), ("train-labels-idx1-ubyte", labels)):
+        head = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+        (tmp_path / name).write_bytes(head + array.tobytes())
+    settings = replace(SMALL, images=tmp_path, target=(0,))
+    before = experiment.study(settings).identity()
+    assert experiment.study(settings).identity() == before
+    path = tmp_path / "train-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:16] + few[::-1].tobytes())
+    assert experiment.study(settings).identity() != before
+
+
 def test_dry_run_only_tells(tmp_path, capsys):
     settings = replace(SMALL, store=tmp_path / "x.zarr", dry_run=True)
     experiment.main(settings)
-    assert "cells      12," in capsys.readouterr().out  # targets, sizes, realisations
+    printed = capsys.readouterr().out
+    assert (
+        "cells      12," in printed and "images pooled" in printed
+    )  # targets, sizes, realisations
     assert not settings.store.exists()

@@ -194,6 +194,7 @@ def test_columns_are_the_units_of_the_error():
     assert found.n_columns == 3
     assert found.error == pytest.approx(z2.mean(axis=1).std(ddof=1) / np.sqrt(3), rel=1e-12)
     alone = comparison.verdict(cells, columns=("alpha", "temperature"))
+    assert comparison.verdict(cells, columns=None) == alone
     assert alone.n_columns == 6
     words = cells.assign_coords(rule=("alpha", ["taught", "alone", "taught"]))
     assert comparison.verdict(words, columns="rule").n_columns == 2

@@ -1,11 +1,14 @@
 """The experiments end to end, small: store, figure, verdict, and the sentences of refusal."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from experiments import options
+from hopfield_sim import Sweep
 from hopfield_sim.sweep import opened
 from tests import commands
 
@@ -104,3 +107,47 @@ def test_digits_from_a_folder_of_idx_files(tmp_path):
     """Images of another size: MNIST, 28 x 28."""
     run("digits", tmp_path, "--images", str(Path(os.environ["HOPFIELD_SIM_IMAGES"]) / "mnist"))
     assert opened(tmp_path / "digits.zarr").recalled.shape == (2, 2, 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(options.Options):
+    store: Path = Path("x.zarr")
+    figure: Path = Path("x.png")
+    n_patterns: int = 3
+    beta: tuple[float, ...] = (0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"n_patterns": 1}, "--n-patterns 1: at least 2 is needed."),
+        ({"beta": ()}, r"--beta \(none\): numbers in \(0, 1\] are needed."),
+        ({"beta": (0.5, 0.0)}, r"--beta 0.5 0.0: numbers in \(0, 1\]"),
+        ({"beta": (1.5,)}, r"--beta 1.5: numbers in \(0, 1\]"),
+        ({"beta": (float("nan"),)}, "--beta nan"),
+        ({"seed": -1.0}, "--seed -1.0: a number > 0 is needed."),
+        ({"seed": float("inf")}, "--seed inf"),
+    ],
+)
+def test_settings_are_checked_by_name(changed, sentence):
+    def check(settings):
+        options.at_least(settings, n_patterns=2)
+        options.positive(settings, "beta", most=1)
+        options.positive(settings, "seed")
+
+    check(Settings())
+    with pytest.raises(ValueError, match=sentence):
+        check(Settings(**changed))
+    with pytest.raises(ValueError, match="--beta nan: numbers of at least 0 are needed."):
+        options.at_least(Settings(beta=(float("nan"),)), beta=0)
+
+
+def test_a_plan_counts_the_cells_and_says_of_what():
+    axes = {"alpha": [0.1, 0.2, 0.3], "temperature": [0.5, 1.0]}
+    sweep = Sweep(
+        lambda seed, alpha, temperature: None, axes, lanes=("temperature",), realisations=4
+    )
+    assert options.cells(sweep) == 12
+    text = options.plan(12, 1e6, 0.1, 2**20, "one", workers=1, counted="patterns")
+    assert "cells      12," in text and "1e+06 patterns" in text
+    assert "attempted flips" in options.plan(12, 1e6, 0.1, 2**20, "one", workers=1)

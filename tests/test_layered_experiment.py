@@ -149,7 +149,7 @@ def test_a_second_run_reuses_and_other_settings_are_refused(finished):
         ({"stack_patterns": 3}, "--stack-patterns 3: at least 12"),
         ({"stack_dimension": 1}, "--stack-dimension 1"),
         ({"cues": 0}, "--cues 0"),
-        ({"sharpness": 0.0}, r"-sharpness \(0.0, .*finite numbers > 0"),
+        ({"sharpness": 0.0}, "--sharpness 0.0: a number > 0"),
         ({"stack_sharpness": float("nan")}, "nan"),
         ({"surrogate_sharpness": ()}, "--surrogate-sharpness"),
     ],
@@ -162,6 +162,6 @@ def test_wrong_input_is_refused_before_any_work(changed, sentence):
 def test_dry_run_only_tells(tmp_path, capsys):
     experiment.main(experiment.Settings(store=tmp_path / "store", dry_run=True, workers=1))
     printed = capsys.readouterr().out
-    for word in ("cells", "visits", "time", "memory", "files"):
+    for word in ("cells", "scores of a point", "time", "memory", "files"):
         assert word in printed
     assert not list(tmp_path.iterdir())

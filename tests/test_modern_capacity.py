@@ -8,6 +8,7 @@ import xarray as xr
 
 from analysis import modern_capacity
 from experiments import modern_capacity as experiment
+from experiments.modern_capacity import at_overlap
 from hopfield_sim import LogSumExp, patterns
 from hopfield_sim.sweep import opened
 from hopfield_sim.theory import log_sum_exp, log_sum_exp_finite
@@ -60,11 +61,12 @@ def test_half_weight_of_a_network(row, record_property):
 def test_cues_and_what_is_looked_at(kind):
     xi = experiment.stored(kind, 300, 9, (3, 4))
     targets = xi[:20]
-    cue = experiment.cues(targets, 0.7, (3, 4))
+    cue = at_overlap(targets, -0.7, (3, 5))
     square = (targets**2).sum(1)
     np.testing.assert_allclose((cue**2).sum(1), square, rtol=1e-12)
-    np.testing.assert_allclose((cue * targets).sum(1), 0.7 * square, rtol=1e-12)
-    np.testing.assert_array_equal(experiment.cues(targets, 1.0, (3, 4)), targets)
+    np.testing.assert_allclose((cue * targets).sum(1), -0.7 * square, rtol=1e-12)
+    np.testing.assert_array_equal(at_overlap(targets, 1.0, (3, 5)), targets)
+    cue = at_overlap(targets, 0.7, (3, 5))
     model = LogSumExp(xi, 0.8)
     weight, state = experiment.looked(model, cue, targets)
     expected = model.weights(cue)[np.arange(20), np.arange(20)]
@@ -175,7 +177,7 @@ def test_it_ends_with_verdicts_and_a_figure(finished):
     folder, printed = finished
     last = printed.splitlines()[-6:]
     for line, name in zip(last, modern_capacity.OBSERVABLES * 2, strict=True):
-        assert line.startswith(name) and "against the exact law" in line
+        assert line.startswith(name.replace("_", " ")) and "against the exact law" in line
     assert "all patterns of a set retrieved" in printed and "fixed points" in printed
     assert (folder / "modern_capacity.png").stat().st_size > 10_000
     stores = {
@@ -217,8 +219,10 @@ def test_a_second_run_reuses_and_other_settings_are_refused(finished):
         ({"dimension": (3,)}, "--dimension"),
         ({"all_dimension": ()}, "--all-dimension"),
         ({"sharpness": (0.0,)}, "--sharpness 0.0"),
-        ({"fixed_sharpness": -1.0}, "--sharpness -1.0"),
-        ({"cue_overlap": (1.2,)}, "--cue-overlap 1.2"),
+        ({"sharpness": ()}, "--sharpness .none.: numbers > 0"),
+        ({"fixed_sharpness": -1.0}, "--fixed-sharpness -1.0"),
+        ({"excess": (np.inf,)}, "--excess"),
+        ({"cue_overlap": (1.2,)}, "--cue-overlap 1.2: numbers in .0, 1. are needed"),
         ({"bound": 1.0}, "--bound 1.0"),
         ({"queries": 0}, "--queries 0"),
         ({"most_patterns": 1}, "--most-patterns 1"),
@@ -233,6 +237,6 @@ def test_wrong_input_is_refused_before_any_work(changed, sentence):
 def test_dry_run_only_tells(tmp_path, capsys):
     experiment.main(experiment.Settings(store=tmp_path / "store", dry_run=True, workers=1))
     printed = capsys.readouterr().out
-    for word in ("cells", "visits", "time", "memory", "files"):
+    for word in ("cells", "scores of a query", "time", "memory", "files"):
         assert word in printed
     assert not list(tmp_path.iterdir())

@@ -162,7 +162,7 @@ def test_a_second_run_reuses_and_other_settings_are_refused(finished, capsys):
         ({"probed": (1.2,)}, "--probed"),
         ({"self_overlap": (-1.0,)}, "--self-overlap"),
         ({"digits_beta": (np.nan,)}, "--digits-beta"),
-        ({"dimension": 1}, "dimension of 1"),
+        ({"dimension": 1}, "--dimension 1: at least 2"),
         ({"dimensions": (128, 256)}, "three at least"),
     ],
 )
@@ -177,6 +177,6 @@ def test_dry_run_only_tells(tmp_path, capsys):
     )
     experiment.main(settings)
     printed = capsys.readouterr().out
-    for word in ("cells", "visits", "time", "memory", "files"):
+    for word in ("cells", "scores of a cue", "time", "memory", "files"):
         assert word in printed
     assert not list(tmp_path.iterdir())

@@ -94,7 +94,7 @@ def test_dry_run_only_tells(tmp_path, capsys):
     )
     experiment.main(settings)
     printed = capsys.readouterr().out
-    for word in ("cells", "visits", "time", "memory", "files"):
+    for word in ("cells", "steps of a replica", "time", "memory", "files"):
         assert word in printed
     assert not list(tmp_path.iterdir())
 

@@ -9,6 +9,7 @@ import xarray as xr
 
 from analysis import outliers
 from experiments import outliers as experiment
+from experiments.modern_capacity import at_overlap
 from hopfield_sim import OutlierEfficient, patterns
 from hopfield_sim.sweep import opened
 from hopfield_sim.theory import log_sum_exp, rounding, softmax_one
@@ -163,13 +164,6 @@ def test_a_threshold_of_zero_is_softmax_1():
     np.testing.assert_allclose(model.recall(queries(x)), plain.recall(x), atol=1e-14)
 
 
-def test_near_has_the_overlap_and_the_length():
-    xi = patterns.spherical(9, 20, 1)
-    x = experiment.near(xi, 0.3, 2)
-    np.testing.assert_allclose((x * xi).sum(axis=1) / 20, 0.3, atol=1e-13)
-    np.testing.assert_allclose((x**2).sum(axis=1), 20, atol=1e-12)
-
-
 @pytest.mark.parametrize("kind", experiment.KINDS)
 def test_error_of_rounding_is_its_first_order(kind):
     """Uniform noise in place of rounding, so small that the first order is all.
@@ -252,7 +246,7 @@ def test_half_threshold_inverts_a_logistic_weight():
 def test_ideal_kurtosis_is_that_of_such_activations():
     """Entries of 4000 states after two layers; 2 x 10^5 entries: to 3 %."""
     xi = patterns.spherical(4000, 48, 1)
-    x = experiment.near(xi, 0.8, 2)
+    x = at_overlap(xi, 0.8, 2)
     x[:2000] += 2 * xi[:2000]
     found = (x**4).mean() / (x**2).mean() ** 2
     assert found == pytest.approx(outliers.ideal_kurtosis(np.array(2), 48, 0.8), rel=0.03)
@@ -314,8 +308,10 @@ def test_a_store_of_other_settings_is_refused(finished):
         ({"alpha": 0.0}, "--alpha 0.0: a number > 0"),
         ({"sharpness": float("nan")}, "--sharpness nan"),
         ({"self_overlap": -1.0}, "--self-overlap -1.0"),
-        ({"dimension": (4,)}, "--dimension 4: at least 2 is needed, and two patterns"),
-        ({"bits_dimension": (1,)}, "a dimension of 1"),
+        ({"dimension": (4,)}, "--alpha 0.0866434: no two patterns exp.alpha d. at d = 4"),
+        ({"dimension": ()}, "--dimension .none.: numbers of at least 2"),
+        ({"bits_dimension": (1,)}, "--bits-dimension 1: numbers of at least 2"),
+        ({"realisations": 1}, "--realisations 1: at least 2"),
         ({"threshold": (-0.1,)}, "threshold -0.1"),
         ({"layer_threshold": float("inf")}, "threshold inf"),
         ({"start_overlap": (1.1,)}, "overlap 1.1"),
@@ -329,6 +325,6 @@ def test_wrong_input_is_refused_before_any_work(changed, sentence):
 def test_dry_run_only_tells(tmp_path, capsys):
     experiment.main(small(tmp_path, dry_run=True, workers=1))
     printed = capsys.readouterr().out
-    for word in ("cells", "visits", "time", "memory", "files"):
+    for word in ("cells", "scores of a query", "time", "memory", "files"):
         assert word in printed
     assert not list(tmp_path.iterdir())
