@@ -13,6 +13,7 @@ from scipy.special import ive, logsumexp
 from hopfield_sim import Schedule, langevin, patterns, statistics
 from hopfield_sim.langevin import Langevin, RandomWalk, sampled
 from hopfield_sim.models.modern import Epanechnikov, LogSumExp, OutlierEfficient, Polynomial
+from tests import stand_in
 
 ERRORS = 4.5
 RULES = (Langevin, RandomWalk)
@@ -341,3 +342,19 @@ def test_energy_of_the_test_model():
     x = model.patterns[1]
     sums = logsumexp(0.5 * model.patterns @ x) / 0.5
     assert float(model.energy(x)) == pytest.approx(2.5 + np.log(3) / 0.5 - sums, abs=1e-12)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("radius", [None, 3.0])
+def test_chains_of_the_gpu_stay_there(rule, radius):
+    """With a stand-in for CuPy: the same numbers, labelled arrays in main memory."""
+    xi = patterns.gaussian(5, 9, 1)
+    how = (rule((0.2, 1.0)), "random", Schedule(20, 5), 2)
+    here = sampled(LogSumExp(xi, 0.5, radius=radius), *how, seed=3, keep_states=True)
+    with stand_in.cupy() as cupy:
+        model = LogSumExp(cupy.asarray(xi), 0.5, radius=radius)
+        there = sampled(model, *how, seed=3, keep_states=True)
+    for name, found in there.items():
+        assert type(found.data) is np.ndarray
+        # 25 steps, of which none is decided by less than rounding
+        np.testing.assert_allclose(found, here[name], rtol=1e-9, atol=1e-9)
