@@ -11,9 +11,8 @@ import numpy as np
 from hopfield_sim import randomness
 from hopfield_sim.randomness import CORRUPTION, PATTERNS, Seed
 
-_BITS, _UNIFORMS, _ANCESTOR, _NORMALS, _NOISE, _MASK = range(
-    6
-)  # kinds of draws that share the purpose PATTERNS
+# kinds of draws that share a purpose: the first four PATTERNS, the others CORRUPTION
+_BITS, _UNIFORMS, _ANCESTOR, _NORMALS, _NOISE, _MASK = range(6)
 _BLOCKS_AT_ONCE = 2**14  # some MB
 
 
@@ -75,7 +74,7 @@ def gaussian(n_patterns: int, dimension: int, seed: Seed) -> np.ndarray:
     For networks with continuous states. Raises ValueError for sizes below one and for a seed that
     is no integer in [0, 2^64).
     """
-    key = _key(n_patterns, dimension, seed)
+    key = _key(n_patterns, dimension, seed, "dimension")
     n_blocks = randomness.blocks_per_sweep(dimension)
     x = np.empty((n_patterns, dimension))
     for rows in _chunks(n_patterns, n_blocks):
@@ -92,10 +91,10 @@ def spherical(
     radius: > 0; sqrt(d) if none is given, so that overlaps are x . y / d. They are the patterns of
     `gaussian`, each divided by its length. Raises ValueError for a radius that is not positive.
     """
+    x = gaussian(n_patterns, dimension, seed)
     radius = np.sqrt(dimension) if radius is None else radius
     if not (np.isfinite(radius) and radius > 0):
         raise ValueError(f"radius={radius!r} is not possible; it must be positive.")
-    x = gaussian(n_patterns, dimension, seed)
     return x * (radius / np.linalg.norm(x, axis=1, keepdims=True))
 
 
@@ -225,8 +224,8 @@ def _lanes(rows: slice, kind: int) -> np.ndarray:
     return np.stack([mu, np.full_like(mu, kind)], axis=-1)
 
 
-def _key(n_patterns: int, n_neurons: int, seed: Seed) -> np.ndarray:
-    for name, value in (("n_patterns", n_patterns), ("n_neurons", n_neurons)):
+def _key(n_patterns: int, n_neurons: int, seed: Seed, name_of_n: str = "n_neurons") -> np.ndarray:
+    for name, value in (("n_patterns", n_patterns), (name_of_n, n_neurons)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise ValueError(
                 f"{name}={value!r} is not possible; it must be an integer of at least 1 "

@@ -386,6 +386,34 @@ def test_queries_of_every_support_in_one_group():
             np.testing.assert_array_equal(alone[0], whole[k])
 
 
+# ------------------------------------------------------------------------------ regions, powers
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("away", "reach"), [(0, 0.3), (0, 1.0), (0, 2.0), (1000, 0.5)])
+def test_window_is_its_formula(away, reach, kind):
+    """Few, some and all patterns active, and far from the origin, where products lose all digits.
+
+    The formula, with differences, is worked out here in the same type, pair by pair: so the active
+    patterns are the same ones, and sums over at most 1500 of them err by their rounding.
+    """
+    random = np.random.default_rng(6)
+    keys = (away + random.normal(size=(1500, 20))).astype(kind)
+    queries = (keys[:300] + 0.1 * random.normal(size=(300, 20))).astype(kind)
+    values, beta = random.normal(size=(1500, 3)).astype(kind), 2 / (40 * reach)
+    sums, number, total = retrieval.window(queries, keys, values, beta)
+    apart = np.array([((q - keys) ** 2).sum(axis=1) for q in queries])
+    height = 1 - kind(beta / 2) * apart
+    active = height > 0
+    assert np.array_equal(number, active.sum(axis=1)) and number.max() >= 1
+    assert sums.dtype == number.dtype == total.dtype == kind
+    off = 1500 * np.finfo(kind).eps
+    sizes = active @ np.abs(values.astype(float))
+    assert np.all(np.abs(sums - active @ values.astype(float)) <= off * sizes)
+    wanted = np.maximum(height, 0).sum(axis=1, dtype=float)
+    np.testing.assert_allclose(total, wanted, rtol=off, atol=0)
+
+
 # ------------------------------------------------------------------------------------ other places
 
 
