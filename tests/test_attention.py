@@ -435,3 +435,10 @@ def test_arrays_of_the_gpu_stay_there(case, monkeypatch):
     here = Associated(kept.output.get(), kept.association.get(), kept.steps)
     assert distance(case, here) < TOLERANCE
     assert distance(case, here._replace(output=online.output.get())) < TOLERANCE
+
+
+def test_whole_numbers_of_numpy_are_whole(bags, two_heads):
+    weights = replace(two_heads, n_heads=np.int64(2))
+    found = hopfield(*bags, weights=weights, update_steps_max=np.int32(1))
+    wanted = hopfield(*bags, weights=two_heads, update_steps_max=1)
+    assert np.array_equal(found.output, wanted.output)

@@ -306,6 +306,15 @@ def test_float32_patterns_have_the_law_of_float64():
     assert distance(run.overlap, float(von_mises_fisher(20, [0.5])[0])) < ERRORS
 
 
+def test_overlaps_of_nothing_are_zero():
+    """A start at x = 0, and a pattern of zeros: neither has a direction."""
+    model = LogSumExp(np.array([[0.0, 0.0], [1.0, 1.0]]), beta=1.0)
+    for function in (langevin.overlap, langevin.best_other_overlap, langevin.replica_overlap):
+        assert np.array_equal(function(model, np.zeros((3, 2)), np.zeros(3)), np.zeros(3))
+    run = sampled(model, Langevin(0.5, step=0.3), np.zeros(2), Schedule(0, 3))
+    assert np.all(run.overlap == 0) and np.all(np.abs(run.best_other_overlap) > 0)
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -325,6 +334,7 @@ def test_float32_patterns_have_the_law_of_float64():
         (lambda: run_of(schedule=Schedule(5, 5)), "too short to find a step"),
         (lambda: run_of(n_replicas=1, observe=[langevin.replica_overlap]), "n_replicas=2"),
         (lambda: run_of(observe=[langevin.best_other_overlap]), "two patterns"),
+        (lambda: sampled(on_sphere(2, 1), Langevin(1.0), "random"), "two points"),
     ],
 )
 def test_wrong_input_is_refused(make, sentence):

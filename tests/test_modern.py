@@ -147,6 +147,21 @@ def test_energy_never_rises(name):
     assert float(along.diff("step").max()) <= rounding
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_energy_never_rises_in_single_precision(name):
+    """But for rounding of what the energy is made of, each term 16 units of its last place."""
+    model = VARIANTS[name]
+    model = dataclasses.replace(model, patterns=model.patterns.astype(np.float32))
+    cues = some_states(model, 100).astype(np.float32)
+    energy = model.retrieve(cues, steps=50).energy
+    assert energy.dtype == np.float32
+    largest = max((model.patterns**2).sum(axis=1).max(), (cues**2).sum(axis=1).max())
+    number = math.log(model.n_patterns) / getattr(model, "beta", 1.0)
+    terms = largest + number + float(np.abs(energy.where(np.isfinite(energy), 0)).max())
+    energy = energy.sel(query=np.isfinite(energy[0]))
+    assert float(energy.diff("step").max()) <= 16 * np.finfo(np.float32).eps * terms
+
+
 def test_too_long_steps_are_seen_to_rise():
     """The negative control: three times the step leaves the bound, and the test would see it."""
     model = LogSumExp(patterns.gaussian(12, 7, 2), beta=8.0)

@@ -29,7 +29,8 @@ class LogSumExp(Continuous):
 
     patterns, values, radius: as `models.continuous.Continuous`. beta: inverse temperature of the
     softmax, > 0; it has nothing to do with a temperature of the dynamics. In units in which
-    |x_i|^2 = d, beta is the sharpness lambda of `theory.log_sum_exp`.
+    |x_i|^2 = d, beta is the sharpness lambda of `theory.log_sum_exp`. The two terms of size
+    ln(N)/beta cancel: where beta is small, E errs by that times the rounding of its numbers.
 
     Raises ValueError for patterns that are no 2-d array of finite numbers and for beta <= 0.
     Source: Ramsauer et al., Hopfield Networks is All You Need, ICLR 2021 (arXiv:2008.02217).
