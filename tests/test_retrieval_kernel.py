@@ -1,5 +1,6 @@
 """Compiled softmax and entmax of many queries: against their formulas in float64, and in space."""
 
+import bisect
 import math
 import os
 import subprocess
@@ -243,8 +244,12 @@ def direct_entmax(scores, alpha):
     u = (alpha - 1) * (scores - scores.max())
     power = 1 / (alpha - 1)
     ordered = np.sort(u)[::-1]
-    sums = np.array([((ordered[:k] - ordered[k]) ** power).sum() for k in range(1, len(u))])
-    n_support = 1 + int(np.searchsorted(sums, 1.0))  # those at whose u the others sum to less
+
+    def sum_above(k):
+        return ((ordered[:k] - ordered[k]) ** power).sum()
+
+    # those at whose u the ones above sum to less than 1; the sum grows with k
+    n_support = 1 + bisect.bisect_left(range(1, len(u)), 1.0, key=sum_above)
     least = ordered[n_support - 1]
     low, high = 1e-300, 1.0
     for _ in range(200):
