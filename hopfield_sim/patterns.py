@@ -102,28 +102,27 @@ def noisy(pattern: np.ndarray, noise: float, seed: Seed) -> np.ndarray:
     """A cue for a network with continuous states: x + noise g, g independent normal.
 
     pattern: (..., dimension), real; noise: standard deviation, >= 0, in units of the entries.
-    Returns float64 (..., dimension). Raises ValueError for a negative noise.
+    Returns float64 (..., dimension). Raises ValueError for a negative noise, and for a pattern
+    that is a single number or holds NaN.
     """
     _checked_number("noise", noise, 0, np.finfo(float).max)
-    pattern = np.asarray(pattern, float)
-    rows = pattern.reshape(-1, pattern.shape[-1])
+    rows, shape = _real_rows(pattern)
     words = _cue_words(rows.shape, _NOISE, seed)
-    return (rows + noise * randomness.normals(words)[:, : rows.shape[1]]).reshape(pattern.shape)
+    return (rows + noise * randomness.normals(words)[:, : rows.shape[1]]).reshape(shape)
 
 
 def masked(pattern: np.ndarray, fraction: float, seed: Seed) -> np.ndarray:
     """A cue for a network with continuous states: round(fraction d) random entries are set to 0.
 
     pattern: (..., dimension), real; fraction: in [0, 1]. Returns float64 (..., dimension). Raises
-    ValueError for a fraction outside.
+    ValueError for a fraction outside, and for a pattern that is a single number or holds NaN.
     """
     _checked_number("fraction", fraction, 0, 1)
-    pattern = np.asarray(pattern, float)
-    rows = pattern.reshape(-1, pattern.shape[-1]).copy()
-    dimension = rows.shape[1]
+    rows, shape = _real_rows(pattern)
+    rows, dimension = rows.copy(), rows.shape[1]
     order = np.argsort(_cue_words(rows.shape, _MASK, seed)[:, :dimension], axis=1, kind="stable")
     np.put_along_axis(rows, order[:, : round(fraction * dimension)], 0.0, axis=1)
-    return rows.reshape(pattern.shape)
+    return rows.reshape(shape)
 
 
 def corrupt(
@@ -202,6 +201,17 @@ def _all_uniforms(n_patterns: int, n_neurons: int, seed: Seed) -> np.ndarray:
         words = randomness.words(key, PATTERNS, _lanes(rows, _UNIFORMS), 0, n_blocks)
         u[rows] = randomness.uniforms(words[:, :n_neurons])
     return u
+
+
+def _real_rows(pattern: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Patterns (row, dimension), float64, and the shape that was given."""
+    pattern = np.asarray(pattern, float)
+    if pattern.ndim == 0 or not pattern.shape[-1] or not np.isfinite(pattern).all():
+        raise ValueError(
+            f"a pattern of shape {pattern.shape} that is a single number, has no entries, or holds "
+            "NaN or infinity is not possible; give finite numbers (..., dimension)."
+        )
+    return pattern.reshape(-1, pattern.shape[-1]), pattern.shape
 
 
 def _cue_words(shape: tuple[int, int], kind: int, seed: Seed) -> np.ndarray:

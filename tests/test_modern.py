@@ -428,6 +428,8 @@ X = np.ones((3, 2))
         (lambda: patterns.spherical(2, -1, 1), "dimension=-1"),
         (lambda: patterns.noisy(np.ones(3), -1, 1), "noise=-1"),
         (lambda: patterns.masked(np.ones(3), 2, 1), "fraction=2"),
+        (lambda: patterns.masked(1.0, 0.5, 1), "single number"),
+        (lambda: patterns.noisy([1.0, math.nan], 0.5, 1), "NaN"),
     ],
 )
 def test_wrong_input_is_refused_by_name(make, words):
