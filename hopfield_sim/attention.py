@@ -24,7 +24,7 @@ import math
 from typing import NamedTuple
 
 from hopfield_sim import device
-from hopfield_sim.attention_weights import Array, LayerNorm, Linear, Weights, real
+from hopfield_sim.attention_weights import Array, LayerNorm, Linear, Weights, is_whole, real
 from hopfield_sim.kernels import retrieval
 
 __all__ = [
@@ -362,8 +362,7 @@ def _mask(mask, name: str, allowed: dict, xp):
 
 
 def _checked(update_steps_max, update_steps_eps) -> None:
-    is_whole = isinstance(update_steps_max, int) and not isinstance(update_steps_max, bool)
-    if update_steps_max is not None and not (is_whole and update_steps_max >= 0):
+    if update_steps_max is not None and not (is_whole(update_steps_max) and update_steps_max >= 0):
         raise ValueError(
             f"update_steps_max={update_steps_max!r}: a whole number of updates after the first "
             "softmax is needed (0 is plain attention), or None to go on until nothing moves."

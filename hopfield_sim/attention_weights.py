@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from hopfield_sim import device
 
 Array = Any  # numpy.ndarray or cupy.ndarray
@@ -98,7 +100,7 @@ class Weights:
     norm_association: LayerNorm | None = None
 
     def __post_init__(self):
-        if isinstance(self.n_heads, bool) or not isinstance(self.n_heads, int) or self.n_heads < 1:
+        if not is_whole(self.n_heads) or self.n_heads < 1:
             raise ValueError(f"n_heads={self.n_heads!r}: a whole number of at least 1 is needed.")
         for name in ("state", "stored", "projection"):
             part = getattr(self, name)
@@ -206,6 +208,11 @@ def real(array: Array, name: str, n_axes: int | None = None) -> Array:
     if not bool(xp.isfinite(array).all()):
         raise ValueError(f"{name} holds NaN or infinity; finite numbers are needed.")
     return array
+
+
+def is_whole(number: Any) -> bool:
+    """Whether this is a whole number, of Python or of NumPy."""
+    return isinstance(number, int | np.integer) and not isinstance(number, bool)
 
 
 def _parted(bias, matrices: list) -> list:

@@ -61,7 +61,7 @@ _FEWEST_ADAPTED = 20  # steps of a warm-up in which a step size can be found
 _FADING = 0.6  # power by which an adaptation learns less and less: between 1/2 and 1
 _BLOCKS_AT_ONCE = 2**14  # random numbers that are drawn together: some MB
 _PATTERNS_AT_ONCE = 4096
-_SHORTEST = float(np.finfo(np.float32).tiny)  # for a pattern of zeros, which is like no state
+_SHORTEST = float(np.finfo(np.float32).tiny)  # for a vector of zeros, which is like no other
 
 
 def sampled(
@@ -96,7 +96,8 @@ def sampled(
     (one temperature) temperature.
 
     Raises ValueError for input that does not fit: starts of another shape, with NaN, without a
-    direction or of infinite energy, and a warm-up too short to find a step.
+    direction or of infinite energy, a warm-up too short to find a step, and a sphere in one
+    dimension.
     """
     schedule = schedule or Schedule()
     if isinstance(n_replicas, bool) or not isinstance(n_replicas, int | np.integer):
@@ -107,6 +108,11 @@ def sampled(
         raise ValueError(
             f"a warm-up of {schedule.warmup} steps is too short to find a step size; give "
             f"Schedule(warmup={_FEWEST_ADAPTED}, ...) or more, or the rule a step."
+        )
+    if model.radius is not None and model.dimension == 1:
+        raise ValueError(
+            "a sphere in one dimension is two points, with no path from one to the other; give "
+            "patterns of dimension 2 or more, or take states in R^d (radius=None)."
         )
     chains = _Chains(model, rule, start, n_replicas, randomness.words_of(seed))
     functions = _default(model, n_replicas) if observe is None else tuple(observe)
@@ -179,9 +185,7 @@ def overlap(model: Continuous, states: np.ndarray, energies: np.ndarray) -> np.n
 
     Returns float64 (..., replica).
     """
-    xp = device.module(states)
-    target = model.patterns[0].astype(float)
-    return _directions(states) @ (target / xp.linalg.norm(target))
+    return _directions(states) @ _directions(model.patterns[:1].astype(float))[0]
 
 
 def best_other_overlap(model: Continuous, states: np.ndarray, energies: np.ndarray) -> np.ndarray:
@@ -196,7 +200,7 @@ def best_other_overlap(model: Continuous, states: np.ndarray, energies: np.ndarr
     best = xp.full(len(directions), -np.inf)
     for first in range(1, model.n_patterns, _PATTERNS_AT_ONCE):
         some = model.patterns[first : first + _PATTERNS_AT_ONCE]
-        length = xp.maximum(xp.linalg.norm(some, axis=1), _SHORTEST)
+        length = _length(some)
         best = xp.maximum(best, (directions @ some.T / length).max(axis=1))
     return best.reshape(states.shape[:-1])
 
@@ -394,7 +398,13 @@ def _flown(model, states, velocities, time):
 
 
 def _directions(states):
-    return states / device.module(states).linalg.norm(states, axis=-1, keepdims=True)
+    return states / _length(states)[..., None]
+
+
+def _length(states):
+    """|x|, and a number > 0 for x = 0, whose overlaps are 0."""
+    xp = device.module(states)
+    return xp.maximum(xp.linalg.norm(states, axis=-1), _SHORTEST)
 
 
 def _default(model, n_replicas):

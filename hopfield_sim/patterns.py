@@ -11,9 +11,8 @@ import numpy as np
 from hopfield_sim import randomness
 from hopfield_sim.randomness import CORRUPTION, PATTERNS, Seed
 
-_BITS, _UNIFORMS, _ANCESTOR, _NORMALS, _NOISE, _MASK = range(
-    6
-)  # kinds of draws that share the purpose PATTERNS
+# kinds of draws that share a purpose: the first four PATTERNS, the others CORRUPTION
+_BITS, _UNIFORMS, _ANCESTOR, _NORMALS, _NOISE, _MASK = range(6)
 _BLOCKS_AT_ONCE = 2**14  # some MB
 
 
@@ -75,7 +74,7 @@ def gaussian(n_patterns: int, dimension: int, seed: Seed) -> np.ndarray:
     For networks with continuous states. Raises ValueError for sizes below one and for a seed that
     is no integer in [0, 2^64).
     """
-    key = _key(n_patterns, dimension, seed)
+    key = _key(n_patterns, dimension, seed, "dimension")
     n_blocks = randomness.blocks_per_sweep(dimension)
     x = np.empty((n_patterns, dimension))
     for rows in _chunks(n_patterns, n_blocks):
@@ -92,10 +91,10 @@ def spherical(
     radius: > 0; sqrt(d) if none is given, so that overlaps are x . y / d. They are the patterns of
     `gaussian`, each divided by its length. Raises ValueError for a radius that is not positive.
     """
+    x = gaussian(n_patterns, dimension, seed)
     radius = np.sqrt(dimension) if radius is None else radius
     if not (np.isfinite(radius) and radius > 0):
         raise ValueError(f"radius={radius!r} is not possible; it must be positive.")
-    x = gaussian(n_patterns, dimension, seed)
     return x * (radius / np.linalg.norm(x, axis=1, keepdims=True))
 
 
@@ -103,28 +102,27 @@ def noisy(pattern: np.ndarray, noise: float, seed: Seed) -> np.ndarray:
     """A cue for a network with continuous states: x + noise g, g independent normal.
 
     pattern: (..., dimension), real; noise: standard deviation, >= 0, in units of the entries.
-    Returns float64 (..., dimension). Raises ValueError for a negative noise.
+    Returns float64 (..., dimension). Raises ValueError for a negative noise, and for a pattern
+    that is a single number or holds NaN.
     """
     _checked_number("noise", noise, 0, np.finfo(float).max)
-    pattern = np.asarray(pattern, float)
-    rows = pattern.reshape(-1, pattern.shape[-1])
+    rows, shape = _real_rows(pattern)
     words = _cue_words(rows.shape, _NOISE, seed)
-    return (rows + noise * randomness.normals(words)[:, : rows.shape[1]]).reshape(pattern.shape)
+    return (rows + noise * randomness.normals(words)[:, : rows.shape[1]]).reshape(shape)
 
 
 def masked(pattern: np.ndarray, fraction: float, seed: Seed) -> np.ndarray:
     """A cue for a network with continuous states: round(fraction d) random entries are set to 0.
 
     pattern: (..., dimension), real; fraction: in [0, 1]. Returns float64 (..., dimension). Raises
-    ValueError for a fraction outside.
+    ValueError for a fraction outside, and for a pattern that is a single number or holds NaN.
     """
     _checked_number("fraction", fraction, 0, 1)
-    pattern = np.asarray(pattern, float)
-    rows = pattern.reshape(-1, pattern.shape[-1]).copy()
-    dimension = rows.shape[1]
+    rows, shape = _real_rows(pattern)
+    rows, dimension = rows.copy(), rows.shape[1]
     order = np.argsort(_cue_words(rows.shape, _MASK, seed)[:, :dimension], axis=1, kind="stable")
     np.put_along_axis(rows, order[:, : round(fraction * dimension)], 0.0, axis=1)
-    return rows.reshape(pattern.shape)
+    return rows.reshape(shape)
 
 
 def corrupt(
@@ -205,6 +203,17 @@ def _all_uniforms(n_patterns: int, n_neurons: int, seed: Seed) -> np.ndarray:
     return u
 
 
+def _real_rows(pattern: np.ndarray) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Patterns (row, dimension), float64, and the shape that was given."""
+    pattern = np.asarray(pattern, float)
+    if pattern.ndim == 0 or not pattern.shape[-1] or not np.isfinite(pattern).all():
+        raise ValueError(
+            f"a pattern of shape {pattern.shape} that is a single number, has no entries, or holds "
+            "NaN or infinity is not possible; give finite numbers (..., dimension)."
+        )
+    return pattern.reshape(-1, pattern.shape[-1]), pattern.shape
+
+
 def _cue_words(shape: tuple[int, int], kind: int, seed: Seed) -> np.ndarray:
     """A draw an entry of cues (row, dimension), and up to three more a row: uint32."""
     n_rows, dimension = shape
@@ -225,8 +234,8 @@ def _lanes(rows: slice, kind: int) -> np.ndarray:
     return np.stack([mu, np.full_like(mu, kind)], axis=-1)
 
 
-def _key(n_patterns: int, n_neurons: int, seed: Seed) -> np.ndarray:
-    for name, value in (("n_patterns", n_patterns), ("n_neurons", n_neurons)):
+def _key(n_patterns: int, n_neurons: int, seed: Seed, name_of_n: str = "n_neurons") -> np.ndarray:
+    for name, value in (("n_patterns", n_patterns), (name_of_n, n_neurons)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise ValueError(
                 f"{name}={value!r} is not possible; it must be an integer of at least 1 "

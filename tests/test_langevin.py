@@ -13,6 +13,7 @@ from scipy.special import ive, logsumexp
 from hopfield_sim import Schedule, langevin, patterns, statistics
 from hopfield_sim.langevin import Langevin, RandomWalk, sampled
 from hopfield_sim.models.modern import Epanechnikov, LogSumExp, OutlierEfficient, Polynomial
+from tests import stand_in
 
 ERRORS = 4.5
 RULES = (Langevin, RandomWalk)
@@ -305,6 +306,15 @@ def test_float32_patterns_have_the_law_of_float64():
     assert distance(run.overlap, float(von_mises_fisher(20, [0.5])[0])) < ERRORS
 
 
+def test_overlaps_of_nothing_are_zero():
+    """A start at x = 0, and a pattern of zeros: neither has a direction."""
+    model = LogSumExp(np.array([[0.0, 0.0], [1.0, 1.0]]), beta=1.0)
+    for function in (langevin.overlap, langevin.best_other_overlap, langevin.replica_overlap):
+        assert np.array_equal(function(model, np.zeros((3, 2)), np.zeros(3)), np.zeros(3))
+    run = sampled(model, Langevin(0.5, step=0.3), np.zeros(2), Schedule(0, 3))
+    assert np.all(run.overlap == 0) and np.all(np.abs(run.best_other_overlap) > 0)
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -324,6 +334,7 @@ def test_float32_patterns_have_the_law_of_float64():
         (lambda: run_of(schedule=Schedule(5, 5)), "too short to find a step"),
         (lambda: run_of(n_replicas=1, observe=[langevin.replica_overlap]), "n_replicas=2"),
         (lambda: run_of(observe=[langevin.best_other_overlap]), "two patterns"),
+        (lambda: sampled(on_sphere(2, 1), Langevin(1.0), "random"), "two points"),
     ],
 )
 def test_wrong_input_is_refused(make, sentence):
@@ -341,3 +352,19 @@ def test_energy_of_the_test_model():
     x = model.patterns[1]
     sums = logsumexp(0.5 * model.patterns @ x) / 0.5
     assert float(model.energy(x)) == pytest.approx(2.5 + np.log(3) / 0.5 - sums, abs=1e-12)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("radius", [None, 3.0])
+def test_chains_of_the_gpu_stay_there(rule, radius):
+    """With a stand-in for CuPy: the same numbers, labelled arrays in main memory."""
+    xi = patterns.gaussian(5, 9, 1)
+    how = (rule((0.2, 1.0)), "random", Schedule(20, 5), 2)
+    here = sampled(LogSumExp(xi, 0.5, radius=radius), *how, seed=3, keep_states=True)
+    with stand_in.cupy() as cupy:
+        model = LogSumExp(cupy.asarray(xi), 0.5, radius=radius)
+        there = sampled(model, *how, seed=3, keep_states=True)
+    for name, found in there.items():
+        assert type(found.data) is np.ndarray
+        # 25 steps, of which none is decided by less than rounding
+        np.testing.assert_allclose(found, here[name], rtol=1e-9, atol=1e-9)

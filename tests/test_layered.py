@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from hopfield_sim import LogSumExp, patterns
 from hopfield_sim.models.layered import DistanceEnergy, Stack
+from tests import stand_in
 
 
 def layer(n_patterns=30, dimension=6, beta=0.7, seed=1):
@@ -185,3 +187,18 @@ def test_float32_stays():
 def test_wrong_input_is_refused(made, sentence):
     with pytest.raises(ValueError, match=sentence):
         made()
+
+
+def test_stacks_of_the_gpu_stay_there():
+    """With a stand-in for CuPy: the same numbers, labelled arrays in main memory."""
+    tables, cues = [patterns.gaussian(6, 5, seed) for seed in (1, 2)], patterns.gaussian(3, 5, 3)
+    here = Stack([DistanceEnergy(x, beta=0.5) for x in tables])
+    with stand_in.cupy() as cupy:
+        there = Stack([DistanceEnergy(cupy.asarray(x), beta=0.5) for x in tables])
+        found, both = there.forward(cupy.asarray(cues)), cupy.asarray(np.stack([cues, cues + 1]))
+        energies = [there.energy(both).get(), there.surrogate(both, both + 0.5).get()]
+    xr.testing.assert_allclose(found, here.forward(cues), rtol=1e-12, atol=1e-12)
+    assert all(type(variable.data) is np.ndarray for variable in found.values())
+    both = np.stack([cues, cues + 1])
+    wanted = [here.energy(both), here.surrogate(both, both + 0.5)]
+    np.testing.assert_allclose(energies, wanted, rtol=1e-12)

@@ -147,6 +147,21 @@ def test_energy_never_rises(name):
     assert float(along.diff("step").max()) <= rounding
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_energy_never_rises_in_single_precision(name):
+    """But for rounding of what the energy is made of, each term 16 units of its last place."""
+    model = VARIANTS[name]
+    model = dataclasses.replace(model, patterns=model.patterns.astype(np.float32))
+    cues = some_states(model, 100).astype(np.float32)
+    energy = model.retrieve(cues, steps=50).energy
+    assert energy.dtype == np.float32
+    largest = max((model.patterns**2).sum(axis=1).max(), (cues**2).sum(axis=1).max())
+    number = math.log(model.n_patterns) / getattr(model, "beta", 1.0)
+    terms = largest + number + float(np.abs(energy.where(np.isfinite(energy), 0)).max())
+    energy = energy.sel(query=np.isfinite(energy[0]))
+    assert float(energy.diff("step").max()) <= 16 * np.finfo(np.float32).eps * terms
+
+
 def test_too_long_steps_are_seen_to_rise():
     """The negative control: three times the step leaves the bound, and the test would see it."""
     model = LogSumExp(patterns.gaussian(12, 7, 2), beta=8.0)
@@ -177,6 +192,37 @@ def test_shapes_values_and_precision(name):
     assert single.update(x).dtype == np.float32
     # float32 has 7 digits, and softmax multiplies errors of scores of size below 10
     np.testing.assert_allclose(single.update(x), model.update(x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_no_queries_give_no_rows(name):
+    model = dataclasses.replace(FOUND[name].example(6, 3), values=patterns.gaussian(5, 4, 8))
+    none = np.empty((0, 6))
+    assert model.update(none).shape == (0, 6) and model.update(none[:, None]).shape == (0, 1, 6)
+    assert model.weights(none).shape == (0, 5) and model.recall(none).shape == (0, 4)
+    if name in WITH_ENERGY:
+        assert model.energy(none).shape == (0,) and model.gradient(none).shape == (0, 6)
+    found = model.retrieve(none)
+    assert found.state.shape == (0, 6) and found.output.shape == (0, 4)
+
+
+def test_numbers_of_numpy_leave_float32_alone():
+    """np.sqrt(7) is a float64 that turns arrays of float32 into float64; nothing else may."""
+    x, number = patterns.gaussian(9, 7, 2).astype(np.float32), np.float64
+    for model in (
+        LogSumExp(x, number(0.5), radius=np.sqrt(7)),
+        LogSumExp(x, np.array(0.5)),
+        Entmax(x, number(0.5), alpha=number(2)),
+        OutlierEfficient(x, number(0.5)),
+        Epanechnikov(x, number(0.1), floor=number(0.1)),
+        Polynomial(x, np.int64(3), radius=np.sqrt(7)),
+        Universal(x, universal.dot, universal.softmax(number(0.5))),
+        Universal(x, universal.cosine, universal.power(number(3))),
+    ):
+        made = [model.update(x), model.weights(x), model.recall(x), model.retrieve(x).state]
+        if not isinstance(model, Universal):
+            made += [model.energy(x), model.gradient(x), model.retrieve(x).energy]
+        assert {array.dtype for array in made} == {np.dtype(np.float32)}
 
 
 @pytest.mark.parametrize("name", FOUND)
@@ -272,6 +318,27 @@ def test_epanechnikov_retrieves_exactly_and_makes_new_memories():
     assert floored.energy(np.array([9.0])) == pytest.approx(-math.log(0.1) / 9)
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+@pytest.mark.parametrize("degree", [5, 100, 5000])
+def test_high_degrees_go_to_the_nearest_pattern(degree, kind):
+    """Powers m^(n - 1) of overlaps below 1 that no float can hold still have a direction."""
+    keys = patterns.spherical(2000, 20, 1).astype(kind)  # more than one block of keys
+    cue = patterns.noisy(keys[1500], 1.5, 3).astype(kind)
+    model, radius = Polynomial(keys, degree), 20**0.5
+    cue *= radius / np.linalg.norm(cue)
+    m = np.maximum(keys.astype(float) @ cue.astype(float) / 20, 0 if degree % 2 else -1)
+    one_step = ((m / np.abs(m).max()) ** (degree - 1)) @ keys
+    one_step *= radius / np.linalg.norm(one_step)
+    # an overlap errs by some units of its last place, its power by the degree times that
+    off = np.finfo(kind).eps * 4 * degree * radius
+    np.testing.assert_allclose(model.update(cue), one_step, rtol=0, atol=off)
+    energy = -20 / degree * np.sum(m**degree)
+    np.testing.assert_allclose(model.energy(cue), energy, rtol=off, atol=np.finfo(kind).tiny)
+    if degree > 5:
+        found = model.retrieve(cue)
+        assert found.converged and np.argmax(keys @ found.state.values) == np.argmax(m)
+
+
 def test_two_patterns_of_equal_norm():
     """x = mean + m (x_1 - x_2)/2 with m = tanh(beta |x_1 - x_2|^2 m/4), here = tanh(1.5 m)."""
     model = LogSumExp(np.array([[1.0, 1.0], [-1.0, 1.0]]), beta=1.5)
@@ -324,6 +391,9 @@ X = np.ones((3, 2))
         (lambda: LogSumExp(X, beta=0.0), "beta=0.0 is not possible; it must be a number > 0"),
         (lambda: LogSumExp(X, beta=-1), "beta=-1"),
         (lambda: OutlierEfficient(X, beta=math.nan), "beta=nan"),
+        (lambda: LogSumExp(X, beta=None), "beta=None is not possible"),
+        (lambda: LogSumExp(X, beta=[1.0, 2.0]), "beta=.1.0, 2.0. is not possible"),
+        (lambda: Entmax(X, 1.0, alpha="2"), "alpha='2' is not possible"),
         (lambda: Epanechnikov(X, beta=math.inf), "beta=inf"),
         (lambda: Entmax(X, 1.0, alpha=1.0), "alpha=1.0.*use LogSumExp"),
         (lambda: Entmax(X, 0.0), "beta=0.0"),
@@ -354,8 +424,12 @@ X = np.ones((3, 2))
         (lambda: universal.power(-1), "degree=-1"),
         (lambda: patterns.spherical(2, 3, 1, radius=0.0), "radius=0.0"),
         (lambda: patterns.gaussian(0, 3, 1), "n_patterns=0"),
+        (lambda: patterns.gaussian(2, 0, 1), "dimension=0"),
+        (lambda: patterns.spherical(2, -1, 1), "dimension=-1"),
         (lambda: patterns.noisy(np.ones(3), -1, 1), "noise=-1"),
         (lambda: patterns.masked(np.ones(3), 2, 1), "fraction=2"),
+        (lambda: patterns.masked(1.0, 0.5, 1), "single number"),
+        (lambda: patterns.noisy([1.0, math.nan], 0.5, 1), "NaN"),
     ],
 )
 def test_wrong_input_is_refused_by_name(make, words):

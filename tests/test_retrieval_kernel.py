@@ -1,5 +1,6 @@
 """Compiled softmax and entmax of many queries: against their formulas in float64, and in space."""
 
+import bisect
 import math
 import os
 import subprocess
@@ -243,8 +244,12 @@ def direct_entmax(scores, alpha):
     u = (alpha - 1) * (scores - scores.max())
     power = 1 / (alpha - 1)
     ordered = np.sort(u)[::-1]
-    sums = np.array([((ordered[:k] - ordered[k]) ** power).sum() for k in range(1, len(u))])
-    n_support = 1 + int(np.searchsorted(sums, 1.0))  # those at whose u the others sum to less
+
+    def sum_above(k):
+        return ((ordered[:k] - ordered[k]) ** power).sum()
+
+    # those at whose u the ones above sum to less than 1; the sum grows with k
+    n_support = 1 + bisect.bisect_left(range(1, len(u)), 1.0, key=sum_above)
     least = ordered[n_support - 1]
     low, high = 1e-300, 1.0
     for _ in range(200):
@@ -384,6 +389,34 @@ def test_queries_of_every_support_in_one_group():
         for k in (0, 8, 15):
             alone = retrieval.entmax(queries[k : k + 1], keys, values, 1.0, alpha)[0]
             np.testing.assert_array_equal(alone[0], whole[k])
+
+
+# ------------------------------------------------------------------------------ regions, powers
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("away", "reach"), [(0, 0.3), (0, 1.0), (0, 2.0), (1000, 0.5)])
+def test_window_is_its_formula(away, reach, kind):
+    """Few, some and all patterns active, and far from the origin, where products lose all digits.
+
+    The formula, with differences, is worked out here in the same type, pair by pair: so the active
+    patterns are the same ones, and sums over at most 1500 of them err by their rounding.
+    """
+    random = np.random.default_rng(6)
+    keys = (away + random.normal(size=(1500, 20))).astype(kind)
+    queries = (keys[:300] + 0.1 * random.normal(size=(300, 20))).astype(kind)
+    values, beta = random.normal(size=(1500, 3)).astype(kind), 2 / (40 * reach)
+    sums, number, total = retrieval.window(queries, keys, values, beta)
+    apart = np.array([((q - keys) ** 2).sum(axis=1) for q in queries])
+    height = 1 - kind(beta / 2) * apart
+    active = height > 0
+    assert np.array_equal(number, active.sum(axis=1)) and number.max() >= 1
+    assert sums.dtype == number.dtype == total.dtype == kind
+    off = 1500 * np.finfo(kind).eps
+    sizes = active @ np.abs(values.astype(float))
+    assert np.all(np.abs(sums - active @ values.astype(float)) <= off * sizes)
+    wanted = np.maximum(height, 0).sum(axis=1, dtype=float)
+    np.testing.assert_allclose(total, wanted, rtol=off, atol=0)
 
 
 # ------------------------------------------------------------------------------------ other places

@@ -269,6 +269,7 @@ def test_jacobian_is_the_derivative_of_the_velocity():
         (lambda: TwoLayer(MEMORIES, input=[0, np.inf, 0]), "input contain NaN or infinity"),
         (lambda: TwoLayer(MEMORIES, tau_features=0), "tau_features=0"),
         (lambda: TwoLayer(MEMORIES, tau_memories=-1), "tau_memories=-1"),
+        (lambda: TwoLayer(MEMORIES, tau_memories=None), "tau_memories=None"),
         (lambda: TwoLayer(MEMORIES, tau_memories=np.nan), "tau_memories=nan"),
         (lambda: TwoLayer.model_a(MEMORIES, sharpness=0), "sharpness=0"),
         (lambda: TwoLayer.model_a(MEMORIES, power=0.5), "power=0.5"),
@@ -283,6 +284,7 @@ def test_jacobian_is_the_derivative_of_the_velocity():
         (lambda: model("B").flow(np.ones((2, 2, 3)), times=[0, 1]), r"\(state, feature\)"),
         (lambda: model("B").flow([START], np.ones(4), times=[0, 1]), "as many states"),
         (lambda: model("B").fixed_point(START, tolerance=0), "tolerance=0"),
+        (lambda: model("B").fixed_point(np.empty((0, 3))), "no state to start from"),
         (lambda: model("B").fixed_point(START, longest=np.nan), "longest=nan"),
     ],
 )

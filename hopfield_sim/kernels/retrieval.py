@@ -22,6 +22,7 @@ from hopfield_sim.kernels import lanes_entmax, lanes_softmax
 
 _KEYS, _QUERIES = 1024, 256  # a block of scores; in float64 2 MB
 _SCORES = 2**22  # entries of a block of scores where rows must be whole
+_DIFFERENCES = 2**17  # entries of differences of queries and keys
 
 
 def softmax(
@@ -147,15 +148,31 @@ def window(
     and sum_i [1 - beta |q - k_i|^2 / 2]_+, (query,).
     """
     xp = device.module(queries, keys)
-    n_queries, kind = len(queries), queries.dtype
+    (n_queries, dimension), kind = queries.shape, queries.dtype
     output = xp.zeros((n_queries, values.shape[1]), kind)
     number, total = xp.zeros(n_queries, kind), xp.zeros(n_queries, kind)
-    # few keys at a time: distances are made of differences, as those of products lose digits
-    step = max(1, _KEYS // keys.shape[1])
+    half = kind.type(beta / 2)
+    # |q|^2 + |k|^2 - 2 q.k loses digits, at most this part of its terms: it tells which patterns
+    # may be active, and of those distances are made of differences
+    slack = kind.type(4 * (dimension + 4) * np.finfo(kind).eps)
+    together = max(1, _DIFFERENCES // dimension)
     for rows in _slices(n_queries, _QUERIES):
-        for some in _slices(len(keys), step):
-            apart = queries[rows][:, None, :] - keys[some][None, :, :]
-            height = 1 - kind.type(beta / 2) * xp.sum(apart**2, axis=-1)
+        asked = queries[rows]
+        for some in _slices(len(keys), _KEYS):
+            known = keys[some]
+            size = xp.sum(asked**2, axis=1)[:, None] + xp.sum(known**2, axis=1)
+            least = size - 2 * (asked @ known.T) - slack * size
+            near = ~(half * least >= 1)  # a NaN is kept
+            height = xp.zeros(near.shape, kind)
+            if int(xp.count_nonzero(near)) < near.size // 4:
+                query, key = xp.nonzero(near)
+                for part in _slices(len(query), together):
+                    apart = asked[query[part]] - known[key[part]]
+                    height[query[part], key[part]] = 1 - half * xp.sum(apart**2, axis=-1)
+            else:  # to pick single pairs would take longer than to do all
+                for part in _slices(len(known), max(1, together // len(asked))):
+                    apart = asked[:, None, :] - known[None, part, :]
+                    height[:, part] = 1 - half * xp.sum(apart**2, axis=-1)
             active = (height > 0).astype(kind)
             output[rows] += active @ values[some]
             number[rows] += active.sum(axis=1)
@@ -165,24 +182,34 @@ def window(
 
 def powers(
     queries: np.ndarray, keys: np.ndarray, values: np.ndarray, degree: int, scale: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """sum_i z_i^(n-1) v_i, (query, feature), and sum_i z_i^n, (query,), with z_i = scale k_i . q.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """sum_i (z_i/t)^(n-1) v_i, sum_i (z_i/t)^n, and t = max_i |z_i|, with z_i = scale k_i . q.
 
-    Arguments as `softmax`; n is the degree, and for odd n scores below 0 count as 0.
+    Arguments as `softmax`; n is the degree, and for odd n scores below 0 count as 0. Relative to
+    the largest score high powers neither vanish nor overflow. Returns (query, feature), (query,),
+    (query,); zeros where all scores are 0.
     """
     xp = device.module(queries, keys)
     n_queries, kind = len(queries), queries.dtype
     output = xp.zeros((n_queries, values.shape[1]), kind)
-    total = xp.zeros(n_queries, kind)
+    total, top = xp.zeros(n_queries, kind), xp.zeros(n_queries, kind)
     for rows in _slices(n_queries, _QUERIES):
+        scaled = queries[rows] * kind.type(scale)
         for some in _slices(len(keys), _KEYS):
-            scores = (queries[rows] * kind.type(scale)) @ keys[some].T
+            scores = scaled @ keys[some].T
             if degree % 2:
                 scores = xp.maximum(scores, 0)
+            higher = xp.maximum(top[rows], xp.abs(scores).max(axis=1))
+            unit = xp.where(higher > 0, higher, 1)
+            shrink = top[rows] / unit
+            scores /= unit[:, None]
             weights = scores ** (degree - 1)
+            output[rows] *= shrink[:, None] ** (degree - 1)
             output[rows] += weights @ values[some]
+            total[rows] *= shrink**degree
             total[rows] += xp.sum(weights * scores, axis=1)
-    return output, total
+            top[rows] = higher
+    return output, total, top
 
 
 def _compiled(*arrays) -> bool:

@@ -52,7 +52,7 @@ class Continuous:
                 )
             object.__setattr__(self, "values", values.astype(self.patterns.dtype, copy=False))
         if self.radius is not None:
-            checked_positive("radius", self.radius)
+            object.__setattr__(self, "radius", checked_positive("radius", self.radius))
 
     @property
     def n_patterns(self) -> int:
@@ -81,7 +81,7 @@ class Continuous:
         rows, shape = self._rows(states)
         mean, energy = self._recalled(rows, self.patterns)
         gradient = -mean if self.radius is not None else rows - mean
-        return self._known(energy).reshape(shape), gradient.reshape(*shape, -1)
+        return self._known(energy).reshape(shape), gradient.reshape(*shape, self.dimension)
 
     def update(self, states: np.ndarray) -> np.ndarray:
         """The next state, (..., dimension): X^T p, on the sphere scaled to its radius.
@@ -89,7 +89,7 @@ class Continuous:
         A state without any weight (all scores of a model that allows it vanish) stays.
         """
         rows, shape = self._rows(states)
-        return self._stepped(rows)[0].reshape(*shape, -1)
+        return self._stepped(rows)[0].reshape(*shape, self.dimension)
 
     def weights(self, states: np.ndarray) -> np.ndarray:
         """p = dPhi/dz, (..., pattern): the attention that a state pays to each pattern.
@@ -97,7 +97,7 @@ class Continuous:
         Makes an array of queries times patterns: for looking at, retrieval does without.
         """
         rows, shape = self._rows(states)
-        return self._weights(rows).reshape(*shape, -1)
+        return self._weights(rows).reshape(*shape, self.n_patterns)
 
     def recall(self, states: np.ndarray) -> np.ndarray:
         """V^T p, (..., feature): one look at the values; at the patterns where there are none.
@@ -106,7 +106,7 @@ class Continuous:
         """
         rows, shape = self._rows(states)
         values = self.patterns if self.values is None else self.values
-        return self._recalled(rows, values)[0].reshape(*shape, -1)
+        return self._recalled(rows, values)[0].reshape(*shape, values.shape[1])
 
     def retrieve(
         self, cues: np.ndarray, steps: int = 100, tolerance: float | None = None
@@ -165,7 +165,11 @@ class Continuous:
             energies = xp.stack([*energies, self.energy(rows)])
             found["energy"] = (("step", *axes), energies, "Energy after each step")
         if self.values is not None:
-            found["output"] = ((*axes, "feature"), self.recall(rows), "Recalled values")
+            found["output"] = (
+                (*axes, "feature"),
+                self._recalled(rows, self.values)[0],
+                "Recalled values",
+            )
         return _dataset(found, shape)
 
     def _energy(self, rows, potential):
@@ -225,10 +229,25 @@ class Continuous:
         raise NotImplementedError
 
 
-def checked_positive(name: str, value: float, hint: str = "") -> None:
-    """ValueError, naming the argument, where a number is not positive and finite."""
-    if isinstance(value, bool) or not np.ndim(value) == 0 or not 0 < value < np.inf:
+def checked_positive(name: str, value: float, hint: str = "") -> float:
+    """`plain(value)`; ValueError, naming the argument, where it is not positive and finite."""
+    number = plain(value)
+    if not 0 < number < np.inf:
         raise ValueError(f"{name}={value!r} is not possible; it must be a number > 0{hint}.")
+    return number
+
+
+def plain(value: float) -> float:
+    """A float of Python's, NaN for what is no real number.
+
+    NumPy's own float64, such as np.sqrt gives, would make float32 arrays float64.
+    """
+    if isinstance(value, bool | np.bool_ | str | bytes) or np.ndim(value):
+        return float("nan")
+    try:
+        return float(value)
+    except TypeError:
+        return float("nan")
 
 
 def _checked_table(name: str, table: np.ndarray) -> np.ndarray:

@@ -16,6 +16,8 @@ from typing import Protocol
 import numpy as np
 from scipy.special import logsumexp, softmax
 
+from hopfield_sim.models.continuous import checked_positive
+
 
 class Lagrangian(Protocol):
     """The contract of a Lagrangian; x are states, float64 (..., neuron)."""
@@ -58,7 +60,7 @@ class Tanh:
     sharpness: float = 1.0
 
     def __post_init__(self):
-        _positive("sharpness", self.sharpness)
+        checked_positive("sharpness", self.sharpness)
 
     def value(self, x):
         """(1/a) sum ln cosh(a x), (...)."""
@@ -113,7 +115,7 @@ class RectifiedPower:
     power: float = 2.0
 
     def __post_init__(self):
-        _positive("power", self.power)
+        checked_positive("power", self.power)
         if self.power < 1:
             raise ValueError(f"power={self.power!r} has infinite slope at 0; give a number >= 1.")
 
@@ -142,7 +144,7 @@ class Softmax:
     beta: float = 1.0
 
     def __post_init__(self):
-        _positive("beta", self.beta)
+        checked_positive("beta", self.beta)
 
     def value(self, x):
         """(1/beta) ln sum exp(beta x), (...)."""
@@ -156,8 +158,3 @@ class Softmax:
         """beta g (u - g.u)."""
         g = self.activation(x)
         return self.beta * g * (direction - (g * direction).sum(-1, keepdims=True))
-
-
-def _positive(name, value):
-    if not (np.isfinite(value) and value > 0):
-        raise ValueError(f"{name}={value!r} is not possible; it must be a finite number > 0.")

@@ -72,9 +72,7 @@ class DistanceEnergy(Continuous):
 
     def __post_init__(self):
         super().__post_init__()
-        checked_positive("beta", self.beta)
-        # of plain type: a float64 scalar would make float32 patterns float64
-        object.__setattr__(self, "beta", float(self.beta))
+        object.__setattr__(self, "beta", checked_positive("beta", self.beta))
         if self.radius is not None:
             raise ValueError(
                 "distances are those of R^d; with states on a sphere use LogSumExp(radius=...)."
@@ -97,12 +95,12 @@ class DistanceEnergy(Continuous):
         """
         rows, shape = self._rows(anchors)
         attended, energy = self._recalled(rows, self.patterns)
-        attended, energy = attended.reshape(*shape, -1), energy.reshape(shape)
+        attended, energy = attended.reshape(*shape, self.dimension), energy.reshape(shape)
         anchors = rows.reshape(attended.shape)
         x, more = self._rows(states)
         return (
             energy
-            + _half_square(x.reshape(*more, -1) - attended)
+            + _half_square(x.reshape(*more, self.dimension) - attended)
             - _half_square(anchors - attended)
         )
 

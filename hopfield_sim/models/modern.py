@@ -16,7 +16,7 @@ import numpy as np
 
 from hopfield_sim import device
 from hopfield_sim.kernels import retrieval
-from hopfield_sim.models.continuous import Continuous, checked_positive
+from hopfield_sim.models.continuous import Continuous, checked_positive, plain
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,8 @@ class LogSumExp(Continuous):
 
     patterns, values, radius: as `models.continuous.Continuous`. beta: inverse temperature of the
     softmax, > 0; it has nothing to do with a temperature of the dynamics. In units in which
-    |x_i|^2 = d, beta is the sharpness lambda of `theory.log_sum_exp`.
+    |x_i|^2 = d, beta is the sharpness lambda of `theory.log_sum_exp`. The two terms of size
+    ln(N)/beta cancel: where beta is small, E errs by that times the rounding of its numbers.
 
     Raises ValueError for patterns that are no 2-d array of finite numbers and for beta <= 0.
     Source: Ramsauer et al., Hopfield Networks is All You Need, ICLR 2021 (arXiv:2008.02217).
@@ -39,7 +40,7 @@ class LogSumExp(Continuous):
 
     def __post_init__(self):
         super().__post_init__()
-        _check_beta(self.beta)
+        _set_beta(self)
 
     def _recalled(self, rows, values):
         recalled, log_sum = retrieval.softmax(rows, self.patterns, values, self.beta)
@@ -79,12 +80,14 @@ class Entmax(Continuous):
 
     def __post_init__(self):
         super().__post_init__()
-        _check_beta(self.beta)
-        if not 1 < self.alpha < math.inf:
+        _set_beta(self)
+        alpha = plain(self.alpha)
+        if not 1 < alpha < math.inf:
             raise ValueError(
                 f"alpha={self.alpha!r} is not possible; it must be > 1 (2 is sparsemax). alpha = 1 "
                 "is softmax: use LogSumExp."
             )
+        object.__setattr__(self, "alpha", alpha)
 
     def _recalled(self, rows, values):
         about = (self.beta, self.alpha)
@@ -119,7 +122,7 @@ class OutlierEfficient(Continuous):
 
     def __post_init__(self):
         super().__post_init__()
-        _check_beta(self.beta)
+        _set_beta(self)
 
     def _recalled(self, rows, values):
         recalled, log_sum = retrieval.softmax(rows, self.patterns, values, self.beta, extra=1.0)
@@ -156,9 +159,11 @@ class Epanechnikov(Continuous):
 
     def __post_init__(self):
         super().__post_init__()
-        _check_beta(self.beta)
-        if not 0 <= self.floor < math.inf:
+        _set_beta(self)
+        floor = plain(self.floor)
+        if not 0 <= floor < math.inf:
             raise ValueError(f"floor={self.floor!r} is not possible; it must be a number >= 0.")
+        object.__setattr__(self, "floor", floor)
         if self.radius is not None:
             raise ValueError(
                 f"radius={self.radius!r}: the mean of active patterns leaves a sphere; states of "
@@ -175,7 +180,7 @@ class Epanechnikov(Continuous):
         sums, number, total = retrieval.window(rows, self.patterns, self.patterns, self.beta)
         height = total + self.floor
         slope = (number[:, None] * rows - sums) / xp.where(height > 0, height, math.nan)[:, None]
-        return self._height_energy(height).reshape(shape), slope.reshape(*shape, -1)
+        return self._height_energy(height).reshape(shape), slope.reshape(*shape, self.dimension)
 
     def _recalled(self, rows, values):
         xp = device.module(rows)
@@ -230,14 +235,24 @@ class Polynomial(Continuous):
         n = self.degree
         if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 2:
             raise ValueError(f"degree={n!r} is not possible; it must be an integer >= 2.")
+        object.__setattr__(self, "degree", int(n))
         if self.radius is None:
             object.__setattr__(self, "radius", math.sqrt(self.dimension))
 
     def _recalled(self, rows, values):
         columns = self.patterns[:, :0] if values is None else values
+        sums, energy, top = self._powers(rows, columns)
+        return (None if values is None else sums * top[:, None] ** (self.degree - 1)), energy
+
+    def _stepped(self, rows):
+        mean, energy, _ = self._powers(rows, self.patterns)  # only its direction matters
+        return self._on_sphere(mean, rows), energy
+
+    def _powers(self, rows, values):
+        """sum_i (m_i/t)^(n-1) v_i, E, and t, the largest |m_i|: high powers would vanish."""
         about = (self.degree, self.radius**-2)
-        sums, total = retrieval.powers(rows, self.patterns, columns, *about)
-        return (None if values is None else sums), -(self.radius**2 / self.degree) * total
+        sums, total, top = retrieval.powers(rows, self.patterns, values, *about)
+        return sums, -(self.radius**2 / self.degree) * (total * top**self.degree), top
 
     def _weights(self, rows):
         overlaps = (rows @ self.patterns.T) / self.radius**2
@@ -251,8 +266,9 @@ class Polynomial(Continuous):
         return cls(_example(dimension, seed), degree=3)
 
 
-def _check_beta(beta):
-    checked_positive("beta", beta, " (the inverse temperature of the softmax)")
+def _set_beta(model):
+    hint = " (the inverse temperature of the softmax)"
+    object.__setattr__(model, "beta", checked_positive("beta", model.beta, hint))
 
 
 def _softmax(scores, nothing):

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 from scipy.integrate import solve_ivp
 
+from hopfield_sim.models.continuous import checked_positive
 from hopfield_sim.models.lagrangians import (
     Identity,
     Lagrangian,
@@ -76,9 +77,7 @@ class TwoLayer:
             )
         object.__setattr__(self, "input", given)
         for name in ("tau_features", "tau_memories"):
-            tau = getattr(self, name)
-            if not (np.isfinite(tau) and tau > 0):
-                raise ValueError(f"{name}={tau!r} is not possible; it must be a finite number > 0.")
+            object.__setattr__(self, name, checked_positive(name, getattr(self, name)))
 
     @classmethod
     def model_a(cls, memories, sharpness: float = 1.0, power: float = 2.0, **options) -> TwoLayer:
@@ -165,7 +164,7 @@ class TwoLayer:
         function of g, E_eff is convex (the Legendre transform of L_v, minus I.g) minus convex
         (L_h(xi g)), and the step minimises it with the latter part linearised.
         """
-        step = self.tau_features if step is None else _positive("step", step)
+        step = self.tau_features if step is None else checked_positive("step", step)
         v = self._state("v", v, self.n_features)
         drive = self.memory_units.activation(self.slaved(v)) @ self.memories + self.input
         part = step / self.tau_features
@@ -178,7 +177,7 @@ class TwoLayer:
         know, v' = xi^T f(h) + I and h' = xi g(v): two interleaved retrievals, each of which
         settles in its own state, so that both together may alternate for ever.
         """
-        step = _positive("step", step)
+        step = checked_positive("step", step)
         v, h = self._states(v, h)
         dv, dh = self.velocity(v, h)
         return v + step * dv, h + step * dh
@@ -242,7 +241,10 @@ class TwoLayer:
 
         Raises as `flow`; ValueError for a tolerance or time that is not positive.
         """
-        tolerance, longest = _positive("tolerance", tolerance), _positive("longest", longest)
+        tolerance, longest = (
+            checked_positive("tolerance", tolerance),
+            checked_positive("longest", longest),
+        )
         span = (0.0, longest * max(self.tau_features, self.tau_memories))
 
         def settled(_, state):
@@ -327,6 +329,8 @@ class TwoLayer:
         v = self._state("v", v, self.n_features)
         if v.ndim > 2:
             raise ValueError(f"v has shape {v.shape}; give (feature,) or (state, feature).")
+        if not v.size:
+            raise ValueError(f"v has shape {v.shape}: there is no state to start from.")
         h = np.zeros((*v.shape[:-1], self.n_memories)) if h is None else h
         v, h = self._states(v, h)
         if v.shape[:-1] != h.shape[:-1]:
@@ -370,9 +374,3 @@ def _finite(name, values):
     if not np.isfinite(values).all():
         raise ValueError(f"{name} contain NaN or infinity; give finite numbers.")
     return values
-
-
-def _positive(name, value):
-    if not (np.isfinite(value) and value > 0):
-        raise ValueError(f"{name}={value!r} is not possible; it must be a finite number > 0.")
-    return value

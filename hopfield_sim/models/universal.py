@@ -65,7 +65,7 @@ class Universal(Continuous):
         step = max(1, _SCORES // self.n_patterns)
         pieces = [
             self._weights(rows[first : first + step]) @ values
-            for first in range(0, len(rows), step)
+            for first in range(0, max(1, len(rows)), step)  # no rows: an empty piece
         ]
         return xp.concatenate(pieces), None
 
@@ -130,7 +130,7 @@ def nearest(scores: np.ndarray) -> np.ndarray:
 
 def power(degree: float) -> Callable:
     """The separation s^n, for scores below 0 too where n is an integer."""
-    checked_positive("degree", degree)
+    degree = checked_positive("degree", degree)
 
     def separated(scores: np.ndarray) -> np.ndarray:
         """s^n, (query, pattern)."""
@@ -141,7 +141,7 @@ def power(degree: float) -> Callable:
 
 def softmax(beta: float) -> Callable:
     """The separation exp(beta s)/sum exp(beta s)."""
-    checked_positive("beta", beta, " (the inverse temperature of the softmax)")
+    beta = checked_positive("beta", beta, " (the inverse temperature of the softmax)")
 
     def separated(scores: np.ndarray) -> np.ndarray:
         """Softmax of beta s, (query, pattern)."""
@@ -156,7 +156,7 @@ def _distances(queries, keys, degree):
     """sum_i |q_i - x_i|^degree, (query, pattern), by differences: products would lose digits."""
     xp = device.module(queries, keys)
     found = xp.empty((len(queries), len(keys)), queries.dtype)
-    step = max(1, _APART // (len(queries) * keys.shape[1]))
+    step = max(1, _APART // max(1, len(queries) * keys.shape[1]))
     for first in range(0, len(keys), step):
         some = slice(first, first + step)
         apart = xp.abs(queries[:, None, :] - keys[None, some, :])
