@@ -220,7 +220,7 @@ def _longitudinal(h, M, k, a):
 
 
 def _fold(M, k, a):
-    """h, for a <= 2, at the minimum of K(h): 0 where it rises from the start, infinite where it is flat."""
+    """h at the minimum of K(h), a <= 2: 0 where it rises from the start, infinite where flat."""
     found = np.where((a == 2) & (k < M / 2), np.inf, 0.0)
     curved = (k < M / 2) & (a < 2)
     if curved.any():
