@@ -39,7 +39,7 @@ REFUSED = {
     "log_n_patterns": (-0.1, np.inf),
     "inverse_temperature": (0,),
     "self_overlap": (0,),
-    "entmax_order": (0.9, 2.1, np.nan),
+    "entmax_order": (0.9, np.inf, np.nan),
     "cluster_overlap": (-0.1, 1),
     "norm_difference": (np.nan, np.inf),
     "largest_norm": (0,),

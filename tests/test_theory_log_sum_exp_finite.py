@@ -155,6 +155,22 @@ def test_fixed_point_solves_its_equation():
     assert np.isnan(log_sum_exp_finite.fixed_point(24, 1.5, "gaussian").log_n_patterns)
 
 
+def test_very_flat_and_very_sharp():
+    """Where rounding or overflow would leave nothing: equal weights, and all for another pattern.
+
+    At x_0 = 0 and lambda d = 1000 the exponents of others are 1000 m, of width 45: the own weight
+    wins if all are below 0, and has almost all or nothing.
+    """
+    flat = log_sum_exp_finite.one_update(np.log(148), 2, 1e-6, patterns="gaussian")
+    assert float(flat.weight) == pytest.approx(1 / 148, abs=1e-6)
+    assert float(flat.retrieved) == pytest.approx(0, abs=1e-6)
+    sharp = log_sum_exp_finite.one_update(np.log([2, 5]), 500, 2.0, 0.0)
+    # within 1/45 exponents are of order one
+    np.testing.assert_allclose(sharp.weight, [1 / 2, 1 / 16], atol=1 / 45)
+    with pytest.raises(ValueError, match="too sharp for Gaussian patterns"):
+        log_sum_exp_finite.one_update(1.0, 12, 20.0, patterns="gaussian")
+
+
 def test_labels_and_refusals():
     paired = xr.DataArray([1.0, 2.0, 3.0], dims="point")
     found = log_sum_exp_finite.one_update(paired, 8, 1.0)

@@ -75,9 +75,7 @@ PARAMETERS = {
     "inverse_temperature": _positive("inverse temperature beta of the softmax"),
     "log_n_patterns": _at_least("ln of the number M of patterns", 0),
     "self_overlap": _positive("beta |x|^2, exponent of a pattern's overlap with itself"),
-    "entmax_order": Domain(
-        "order a of the entmax: 1 softmax, 2 sparsemax", 1, 2, (True, True), "in [1, 2]"
-    ),
+    "entmax_order": _at_least("order a of the entmax: 1 softmax, 2 sparsemax", 1),
     "cluster_overlap": Domain(
         "overlap c = x.x'/|x|^2 of two patterns of a cluster", 0, 1, (True, False), "in [0, 1)"
     ),

@@ -16,6 +16,9 @@ a random state with the nearest of them, the paramagnet. For M = 1 p is the von 
 
 **Limits.** Sets of patterns count by the weight of the cell (the mean of a ratio is taken as the
 ratio of means), which differs where cells of different sets weigh differently: few patterns, low T.
+At very low T the mean weight is that of rare sets in which a second pattern lies on the target:
+`best_other` jumps to 1 there, for d = 24, M = 1000 and lambda = 1 below T = 0.025, and nothing of
+this is true of a typical set.
 That pairs of states share the pull of the same neighbours is not in it (q12 > m^2).
 
 Derived here; checked by simulation (`experiments.modern_thermal`, `tests/test_langevin.py`).

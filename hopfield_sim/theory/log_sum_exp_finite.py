@@ -63,6 +63,9 @@ _EULER = 12  # last partial sums that are averaged
 _FEWEST_TERMS, _MOST_TERMS = 64, 512
 _SETTLED = 1e-5
 _SMALLEST = -690.0  # ln of a small float
+# Exponents beyond are cut: p_1 < e^-300 either way, and the square e^600 is still a float.
+_LARGEST = 300.0
+_MOST_NODES = 2**24  # over lengths and exponents: some ten arrays of 128 MB
 _LEAST = 1e-100  # of phi, which underflows where nothing is left of the integrand
 
 
@@ -83,7 +86,8 @@ def one_update(log_n_patterns, dimension, sharpness, start_overlap=1.0, patterns
         `square_error`, E |f(x) - x_1|^2/d. Absolute precision 1e-6, and 1e-3 of `retrieved`.
 
     Raises:
-        ValueError: a parameter outside its domain, or unnamed axes; other patterns.
+        ValueError: a parameter outside its domain, or unnamed axes; other patterns; Gaussian
+            patterns so sharp that the integrals need too many nodes (at d = 12 beyond 11).
 
     Source: derived here.
     """
@@ -279,6 +283,7 @@ class _Law:
     def __init__(self, dimension, weights, a, log_law, along, across, apart):
         self.dimension, self.weights, self.apart = dimension, weights, apart
         # far below floats (1 - e^(-s e^a))/e^a is s, and so it is at the smallest of them
+        a = np.minimum(a, _LARGEST)
         self.term = np.exp(np.maximum(a, _SMALLEST))
         self.excess = np.exp(np.maximum(a, 0))
         self.small = self.term / self.excess
@@ -344,6 +349,8 @@ class _Law:
         number = np.exp(_log_others(log_n) + self.log_q)  # (M-1) q
         small = self.q * missing
         phi = 1 - small
+        if not np.iscomplexobj(phi):
+            phi = np.maximum(phi, _LEAST)  # rounding leaves it below zero where nothing is left
         exact = np.log(np.where(np.abs(phi) > _LEAST, phi, _LEAST)) / self.q
         series = -missing * (1 + small / 2 * (1 + 2 * small / 3 * (1 + 3 * small / 4)))
         return number * np.where(np.abs(small) < 1e-4, series, exact)
@@ -418,6 +425,12 @@ def _gaussian(d, sharpness, x0):
     sigma = sharpness * np.sqrt(square)
     edge = np.sqrt(2 * _FAR)
     step = _STEP * min(1 / sigma[-1, 0], 2.0)
+    n_nodes = y.size * int((2 * edge + sigma[-1, 0]) / step)
+    if n_nodes > _MOST_NODES:
+        raise ValueError(
+            f"sharpness = {sharpness:g} with dimension = {d} is too sharp for Gaussian patterns: "
+            f"{n_nodes:.1e} nodes, at most {_MOST_NODES:.1e}; give a smaller sharpness or dimension"
+        )
     z = np.arange(-edge, edge + sigma[-1, 0] + step, step)
     log_law = -(z**2) / 2 + np.log(step / np.sqrt(2 * np.pi))
     along = z - x0 * np.sqrt(square)

@@ -18,8 +18,9 @@ from where on the weights of the others are exactly zero. A change of p grows by
 
 K u^(2-a) > 1 wherever h > 0, so all states with k > 1 are saddles: a network of orthogonal patterns
 retrieves one of them or all. No state has some but not all of the small weights
-zero, as w > 0 needs K w^(2-a) <= 1 and a zero beside it K w^(2-a) >= 1/(a-1). For a > 2 the states
-with k equal weights can be stable: that is not treated.
+zero, as w > 0 needs K w^(2-a) <= 1 and a zero beside it K w^(2-a) >= 1/(a-1). For a > 2 states of
+several patterns, with no weight for the others, can be stable as well. There the states in which
+all weights are u or zero are given, with their growth, and NaN for what has two weights.
 
 Sources: H. Ramsauer et al., ICLR 2021 (arXiv:2008.02217), softmax update; S. Santos, V. Niculae, D.
 McNamee, A. F. T. Martins (arXiv:2402.13725), entmax and its margin; F. Y. Wu, Rev. Mod. Phys. 54
@@ -65,12 +66,12 @@ def thresholds(n_patterns, entmax_order=1.0):
 
     Args:
         n_patterns: M, a whole number, a 1-D array or a DataArray. All is NaN for M = 1.
-        entmax_order: a, a number in [1, 2], likewise.
+        entmax_order: a, a number >= 1, likewise.
 
     Returns:
         xarray.Dataset on the grid (n_patterns, entmax_order) with `appears` K_s, `weight` the
         largest p at K_s, `equal` K_c, `weight_equal` the largest p at K_c, `uniform` K_u and
-        `exact` K_e (infinite for a = 1).
+        `exact` K_e (infinite for a = 1). The first four are NaN for a > 2 (see the module).
 
     Raises:
         ValueError: a parameter outside its domain, or unnamed axes.
@@ -95,12 +96,13 @@ def retrieval(n_patterns, self_overlap, entmax_order=1.0):
     Args:
         n_patterns: M, a whole number, a 1-D array or a DataArray.
         self_overlap: K = beta |x|^2 > 0, likewise.
-        entmax_order: a, in [1, 2], likewise.
+        entmax_order: a, >= 1, likewise.
 
     Returns:
         xarray.Dataset on the grid of the three with `weight`, `other_weight` (that of each other
         pattern), `energy` (times beta: K (1 - sum p^2)/2 + Omega(p) - Omega(1/M)), `growth` (the
-        state is stable where it is below 1) and `n_effective`, 1/sum p^2. NaN for K < K_s.
+        state is stable where it is below 1) and `n_effective`, 1/sum p^2. NaN for K < K_s, and
+        for a > 2 below K_e = 1/(a-1).
 
     Raises:
         ValueError: a parameter outside its domain, or unnamed axes.
@@ -129,7 +131,7 @@ def solutions(n_patterns, self_overlap, entmax_order=1.0):
 
 
 def mixture(n_condensed, n_patterns, self_overlap, entmax_order=1.0):
-    """States in which k patterns have the same, larger weight: saddles, for k > 1.
+    """States in which k patterns have the same, larger weight: saddles, for k > 1 and a <= 2.
 
     Args:
         n_condensed: k, a whole number from 1 to 10^6.
@@ -138,7 +140,8 @@ def mixture(n_condensed, n_patterns, self_overlap, entmax_order=1.0):
     Returns:
         xarray.Dataset with `branch` as the first dimension, "upper" (larger weights) and "lower"
         (K < K_u only), and the variables of `retrieval`. NaN where there is no such state, as for
-        k >= M.
+        k >= M; for a > 2 "upper" is that of k weights 1/k, K >= k^(2-a)/(a-1), stable where its
+        growth is below 1, and "lower" is NaN.
 
     Raises:
         ValueError: n_condensed is no such number; or as `retrieval`.
@@ -217,7 +220,7 @@ def _longitudinal(h, M, k, a):
 
 
 def _fold(M, k, a):
-    """h at the minimum of K(h): 0 where it rises from the start, infinite where it is flat."""
+    """h at the minimum of K(h), a <= 2: 0 where it rises from the start, infinite where flat."""
     found = np.where((a == 2) & (k < M / 2), np.inf, 0.0)
     curved = (k < M / 2) & (a < 2)
     if curved.any():
@@ -265,7 +268,7 @@ def _log_odds(M, K, k, a, name):
     exact = possible & (a > 1)
     exact[exact] &= ((a - 1) * K * k ** (a - 2))[exact] >= 1
     h[exact] = np.inf
-    some = possible & ~exact & ((K > least) | ((K == least) & (fold > 0)))
+    some = possible & ~exact & (a <= 2) & ((K > least) | ((K == least) & (fold > 0)))
     if some.any():
         M, K, a, start = M[some], K[some], a[some], start[some]
         # K(h) >= k^(2-a) times the falling function, which bounds h
@@ -310,8 +313,8 @@ def _described(h, M, K, k, a):
         order = np.where(a > 1, a, 2.0)
         power = (k * u**order + (M - k) * w**order - M ** (1 - order)) / (order * (order - 1))
         between = np.where(h > 0, np.where(np.isinf(h), 0.0, _longitudinal(h, M, k, a)), 0.0)
+        response_w = np.where(w > 0, K * w ** (2 - a), 0.0)
     response_u = K * u ** (2 - a)
-    response_w = np.where(w > 0, K * w ** (2 - a), 0.0)
     uniform = h == 0  # no group is apart from the other
     growth = np.maximum(between, np.where((k > 1) | (uniform & (M > 1)), response_u, 0.0))
     growth = np.maximum(growth, np.where(M - k > 1, response_w, 0.0))
@@ -344,9 +347,9 @@ def _thresholds(M, a):
         "weight": one / (1 + (M - 1) * np.exp(-fold)),
         "equal": equal,
         "weight_equal": one / (1 + (M - 1) * np.exp(-np.where(finite, log_odds, fold))),
-        "uniform": uniform,
-        "exact": exact,
     }
+    found = {name: np.where(a <= 2, values, np.nan) for name, values in found.items()}
+    found |= {"uniform": uniform, "exact": exact}
     return {name: np.where(M > 1, values, np.nan) for name, values in found.items()}
 
 
