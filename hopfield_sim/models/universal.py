@@ -107,12 +107,12 @@ def manhattan(queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
 
 
 def inverse_euclidean(queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """1/|q - x|, (query, pattern); 1/tiny for a perfect match."""
+    """1/|q - x|, (query, pattern); 10^154 (float32: 10^19) for a perfect match."""
     return _inverse(_distances(queries, keys, 2) ** 0.5)
 
 
 def inverse_manhattan(queries: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """1/sum_i |q_i - x_i|, (query, pattern); 1/tiny for a perfect match."""
+    """1/sum_i |q_i - x_i|, (query, pattern); 10^154 (float32: 10^19) for a perfect match."""
     return _inverse(_distances(queries, keys, 1))
 
 
