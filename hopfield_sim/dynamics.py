@@ -24,7 +24,7 @@ import numpy as np
 
 from hopfield_sim import device as devices
 from hopfield_sim import randomness
-from hopfield_sim.models import Model, checked_spins
+from hopfield_sim.models import Model, check_has_spins, checked_spins
 from hopfield_sim.randomness import (
     EXPONENTIAL,
     FIXED,
@@ -147,6 +147,7 @@ def updated(
     sweeps; RuntimeError for a GPU that is not there.
     """
     devices.resolve(device)
+    check_has_spins(model)
     if np.ndim(rule.temperature):
         raise ValueError(
             "updated() moves spins at one temperature; for several at once use simulate() with "

@@ -97,9 +97,19 @@ def sampled(
 
     Raises ValueError for input that does not fit: starts of another shape, with NaN, without a
     direction or of infinite energy, a warm-up too short to find a step, and a sphere in one
-    dimension.
+    dimension; TypeError for networks and rules of spins.
     """
     schedule = schedule or Schedule()
+    if not isinstance(model, Continuous):
+        raise TypeError(
+            f"{type(model).__name__} has no continuous states; networks of spins are sampled by "
+            "simulate(model, rule, ...)."
+        )
+    if not isinstance(rule, Rule):
+        raise TypeError(
+            f"{type(rule).__name__} is a rule for spins; continuous states move by "
+            "langevin.Langevin(temperature) or langevin.RandomWalk(temperature)."
+        )
     if isinstance(n_replicas, bool) or not isinstance(n_replicas, int | np.integer):
         raise ValueError(f"n_replicas={n_replicas!r} is not possible; give an integer.")
     if n_replicas < 1:

@@ -15,7 +15,7 @@ from hopfield_sim import device as devices
 from hopfield_sim import dynamics, observables, randomness
 from hopfield_sim.checkpoint import Checkpoint, fingerprint
 from hopfield_sim.dynamics import Rule
-from hopfield_sim.models import Model, checked_spins
+from hopfield_sim.models import Model, check_has_spins, checked_spins
 from hopfield_sim.randomness import START, STREAM_VERSION, Seed
 
 Observable = Callable[[Model, np.ndarray, np.ndarray], np.ndarray]
@@ -104,6 +104,7 @@ class Run:
 
     def __init__(self, model, rule, start, n_replicas, seed, device, observe):
         devices.resolve(device)
+        check_has_spins(model)
         if not isinstance(n_replicas, int | np.integer) or n_replicas < 1:
             raise ValueError(f"n_replicas={n_replicas!r} is not possible; at least one is needed.")
         self.model = model

@@ -10,7 +10,16 @@ import xarray as xr
 from scipy import stats
 from scipy.special import ive, logsumexp
 
-from hopfield_sim import Schedule, langevin, patterns, statistics
+from hopfield_sim import (
+    Glauber,
+    Hopfield,
+    Schedule,
+    langevin,
+    patterns,
+    simulate,
+    statistics,
+    updated,
+)
 from hopfield_sim.langevin import Langevin, RandomWalk, sampled
 from hopfield_sim.models.modern import Epanechnikov, LogSumExp, OutlierEfficient, Polynomial
 from tests import stand_in
@@ -368,3 +377,20 @@ def test_chains_of_the_gpu_stay_there(rule, radius):
         assert type(found.data) is np.ndarray
         # 25 steps, of which none is decided by less than rounding
         np.testing.assert_allclose(found, here[name], rtol=1e-9, atol=1e-9)
+
+
+def test_spins_and_continuous_states_are_told_apart():
+    """Each door names the other one."""
+    network, spins = LogSumExp.example(6, 1), Hopfield.example(6, 1)
+    start = np.ones(6)
+    for wrong, words in (
+        (
+            lambda: simulate(network, Glauber(0.3), start),
+            "LogSumExp has no spins.*langevin.sampled",
+        ),
+        (lambda: updated(network, Glauber(0.3), start), "LogSumExp has no spins.*langevin.sampled"),
+        (lambda: langevin.sampled(spins, Langevin(0.3), start), "Hopfield.*simulate"),
+        (lambda: langevin.sampled(network, Glauber(0.3), start), "Glauber.*langevin.Langevin"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            wrong()

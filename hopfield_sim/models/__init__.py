@@ -64,6 +64,15 @@ class Model(Protocol):
         """A small instance for contract tests."""
 
 
+def check_has_spins(model: object) -> None:
+    """TypeError, with what to call instead, where the states of a model are not spins."""
+    if not hasattr(model, "sweep"):
+        raise TypeError(
+            f"{type(model).__name__} has no spins to flip; states that are real vectors are moved "
+            "by model.retrieve(cues), and at a temperature by langevin.sampled(model, ...)."
+        )
+
+
 def checked_spins(spins: np.ndarray, n_neurons: int) -> np.ndarray:
     """`spins` as int8 (..., neuron) of +-1; ValueError with the cure otherwise."""
     spins = np.asarray(spins)
