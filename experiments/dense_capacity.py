@@ -21,7 +21,16 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, at_least, computed, ended, plan, saved, started, timed_cell
+from experiments.options import (
+    Options,
+    all_computed,
+    at_least,
+    ended,
+    plan,
+    saved,
+    started,
+    timed_cell,
+)
 
 _KINDS = ("full", "rectified", "distinct")
 _FEWEST_PATTERNS = 20  # fewer are whole numbers too far apart for a load
@@ -188,8 +197,8 @@ def main(settings: Settings) -> None:
     if settings.dry_run:
         print(_plan(settings))
         return
-    found = {name: computed(sweep, settings, name) for name, sweep in each.items()}
-    report(found["update"].load(), found["exponential"].load(), settings)
+    found = all_computed(each, settings)
+    report(found["update"], found["exponential"], settings)
 
 
 def report(update, exponential, settings: Settings) -> None:

@@ -24,7 +24,16 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, computed, ended, plan, recorded, saved, started, timed_cell
+from experiments.options import (
+    Options,
+    all_computed,
+    ended,
+    plan,
+    recorded,
+    saved,
+    started,
+    timed_cell,
+)
 from experiments.tempering import density, equalised, two_starts
 
 AXES = ("n_neurons",)
@@ -158,8 +167,7 @@ def main(settings: Settings) -> None:
     if settings.dry_run:
         print(_plan(settings))
         return
-    found = {name: computed(one, settings, name) for name, one in sweeps(settings).items()}
-    report({name: one.load() for name, one in found.items()}, settings)
+    report(all_computed(sweeps(settings), settings), settings)
 
 
 def sweeps(settings: Settings) -> dict:

@@ -26,9 +26,9 @@ import numpy as np
 
 from experiments.options import (
     Options,
+    all_computed,
     at_least,
     cells,
-    computed,
     ended,
     plan,
     positive,
@@ -275,7 +275,7 @@ def main(settings: Settings) -> None:
     if settings.dry_run:
         print(_plan(settings, each))
         return
-    found = {name: computed(sweep, settings, name).load() for name, sweep in each.items()}
+    found = all_computed(each, settings)
     report(found, settings)
 
 

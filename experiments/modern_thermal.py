@@ -23,9 +23,9 @@ import numpy as np
 
 from experiments.options import (
     Options,
+    all_computed,
     at_least,
     cells,
-    computed,
     ended,
     plan,
     positive,
@@ -222,8 +222,7 @@ def main(settings: Settings) -> None:
     if settings.dry_run:
         print(_plan(settings, each))
         return
-    found = {name: computed(sweep, settings, name) for name, sweep in each.items()}
-    found = {name: store.load().sortby("alpha") for name, store in found.items()}
+    found = {name: store.sortby("alpha") for name, store in all_computed(each, settings).items()}
     epanechnikov = found.pop("epanechnikov")
     stores = {int(name.removeprefix("dimension_")): store for name, store in found.items()}
     report(stores, epanechnikov, settings)

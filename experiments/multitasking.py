@@ -30,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.options import Options, cells, computed, ended, plan, recorded, saved, started
+from experiments.options import Options, all_computed, cells, ended, plan, recorded, saved, started
 
 STARTS = ("hierarchical", "majority")
 RULES = ("supervised", "unsupervised")
@@ -297,7 +297,7 @@ def main(settings: Settings) -> None:
     if settings.dry_run:
         print(_plan(settings, parts))
         return
-    report({name: computed(sweep, settings, name) for name, sweep in parts.items()}, settings)
+    report(all_computed(parts, settings), settings)
 
 
 def report(found: dict, settings: Settings) -> None:

@@ -122,6 +122,11 @@ def computed(sweep, settings: Options, name: str | None = None):
     )
 
 
+def all_computed(sweeps: dict, settings: Options) -> dict:
+    """The finished sweeps of an experiment with several, in memory: name -> Dataset."""
+    return {name: computed(sweep, settings, name).load() for name, sweep in sweeps.items()}
+
+
 def read(path: Path, cure: str):
     """Numbers that `written` has kept: Dataset. FileNotFoundError says the cure if none are."""
     import xarray as xr

@@ -31,9 +31,9 @@ import numpy as np
 from experiments.modern_capacity import at_overlap
 from experiments.options import (
     Options,
+    all_computed,
     at_least,
     cells,
-    computed,
     ended,
     plan,
     positive,
@@ -427,7 +427,7 @@ def main(settings: Settings) -> None:
     if settings.dry_run:
         print(_plan(settings, each))
         return
-    found = {name: computed(sweep, settings, name).load() for name, sweep in each.items()}
+    found = all_computed(each, settings)
     report(found, settings)
 
 

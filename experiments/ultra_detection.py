@@ -23,8 +23,8 @@ import numpy as np
 
 from experiments.options import (
     Options,
+    all_computed,
     at_least,
-    computed,
     ended,
     plan,
     positive,
@@ -327,7 +327,7 @@ def main(settings: Settings) -> None:
     if settings.dry_run:
         print(_plan(settings))
         return
-    found = {name: computed(sweep, settings, name).load() for name, sweep in each.items()}
+    found = all_computed(each, settings)
     report(found["update"], found["thermal"], found["pairs"], settings)
 
 

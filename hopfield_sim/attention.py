@@ -198,6 +198,7 @@ def _head(q, k, v, beta, hidden, stop, keep) -> Associated:
     masks = [None if mask is None else mask[:, rows] for rows in blocks]
 
     def association(x, block):
+        """A of some rows, (batch, row, stored)."""
         return _association(x, k, beta, padding, masks[block])
 
     held = association(q, 0) if len(blocks) == 1 else None  # A itself, where it is small

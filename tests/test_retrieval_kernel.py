@@ -265,7 +265,7 @@ def conjugate_of(weights, scores, alpha):
     return weights @ scores - regular
 
 
-def check_entmax(queries, keys, values, beta, alpha, near, offset=None):
+def assert_entmax(queries, keys, values, beta, alpha, near, offset=None):
     """Output and conjugate against `direct_entmax`; values at most 1."""
     output, conjugate = retrieval.entmax(queries, keys, values, beta, alpha, offset)
     assert output.dtype == conjugate.dtype == queries.dtype
@@ -298,8 +298,8 @@ def test_entmax_is_its_formula(alpha, beta, kind):
         near = 3 * tolerance(kind, queries, keys, beta) + 1e-12
         offset = np.random.default_rng(5).normal(size=len(keys)).astype(kind)
         offset[::7] = -np.inf
-        check_entmax(queries, keys, values, beta, alpha, near)
-        check_entmax(queries, keys, values, beta, alpha, near, offset)
+        assert_entmax(queries, keys, values, beta, alpha, near)
+        assert_entmax(queries, keys, values, beta, alpha, near, offset)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -316,7 +316,7 @@ def test_entmax_of_exact_scores(alpha, kind):
         keys = (unit * rng.integers(0, 64, (n_patterns, 1))).astype(kind)
         values = np.sign(rng.standard_normal((n_patterns, 3))).astype(kind)
         near = 1e-13 * max(1, 1 / (alpha - 1)) + 2 * np.finfo(kind).eps
-        check_entmax(np.ones((2, 1), kind), keys, values, 1.0, alpha, near)
+        assert_entmax(np.ones((2, 1), kind), keys, values, 1.0, alpha, near)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -384,7 +384,7 @@ def test_queries_of_every_support_in_one_group():
     for alpha in (1.3, 2.0):
         support = [np.sum(direct_entmax(z, alpha) > 0) for z in scores_of(queries, keys, 1.0)]
         assert min(support) < 50 and max(support) > 2 * lanes_entmax.HELD
-        check_entmax(queries, keys, values, 1.0, alpha, 1e-12)
+        assert_entmax(queries, keys, values, 1.0, alpha, 1e-12)
         whole = retrieval.entmax(queries, keys, values, 1.0, alpha)[0]
         for k in (0, 8, 15):
             alone = retrieval.entmax(queries[k : k + 1], keys, values, 1.0, alpha)[0]
