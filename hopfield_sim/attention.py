@@ -241,8 +241,7 @@ def _association(x, k, beta, padding, mask):
     for where in (None if padding is None else padding[:, None, :], mask):
         if where is not None:
             z = xp.where(where, z.dtype.type(-math.inf), z)
-    z = xp.exp(z - z.max(axis=-1, keepdims=True))
-    return z / z.sum(axis=-1, keepdims=True)
+    return retrieval.softmax_weights(z)
 
 
 def _online(q, k, v, beta, padding):

@@ -117,6 +117,17 @@ def entmax_of_arrays(queries, keys, values, beta, alpha, offset=None):
     return output, conjugate
 
 
+def softmax_weights(scores: np.ndarray, extra: bool = False) -> np.ndarray:
+    """Softmax of scores (..., pattern); with `extra`, Softmax_1: nothing has a weight too."""
+    xp = device.module(scores)
+    top = scores.max(axis=-1, keepdims=True)
+    if extra:
+        top = xp.maximum(top, 0)
+    weights = xp.exp(scores - top)
+    total = weights.sum(axis=-1, keepdims=True)
+    return weights / (total + xp.exp(-top) if extra else total)
+
+
 def entmax_weights(scores: np.ndarray, alpha: float) -> np.ndarray:
     """alpha-entmax of scores (..., pattern) whose largest is 0: weights, by bisection of tau.
 

@@ -110,10 +110,8 @@ class DistanceEnergy(Continuous):
         return recalled, _half_square(rows) - log_sum / self.beta
 
     def _weights(self, rows):
-        xp = device.module(rows)
         scores = self.beta * (rows @ self.patterns.T - _half_square(self.patterns))
-        weights = xp.exp(scores - scores.max(axis=1, keepdims=True))
-        return weights / weights.sum(axis=1, keepdims=True)
+        return retrieval.softmax_weights(scores)
 
     @classmethod
     def example(cls, dimension: int, seed: int) -> DistanceEnergy:

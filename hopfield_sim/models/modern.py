@@ -51,7 +51,7 @@ class LogSumExp(Continuous):
         return math.log(self.n_patterns) / self.beta + largest / 2
 
     def _weights(self, rows):
-        return _softmax(self.beta * (rows @ self.patterns.T), nothing=False)
+        return retrieval.softmax_weights(self.beta * (rows @ self.patterns.T))
 
     @classmethod
     def example(cls, dimension: int, seed: int) -> LogSumExp:
@@ -129,7 +129,7 @@ class OutlierEfficient(Continuous):
         return recalled, self._energy(rows, log_sum / self.beta)
 
     def _weights(self, rows):
-        return _softmax(self.beta * (rows @ self.patterns.T), nothing=True)
+        return retrieval.softmax_weights(self.beta * (rows @ self.patterns.T), extra=True)
 
     @classmethod
     def example(cls, dimension: int, seed: int) -> OutlierEfficient:
@@ -269,17 +269,6 @@ class Polynomial(Continuous):
 def _set_beta(model):
     hint = " (the inverse temperature of the softmax)"
     object.__setattr__(model, "beta", checked_positive("beta", model.beta, hint))
-
-
-def _softmax(scores, nothing):
-    """softmax of scores (query, pattern), or Softmax_1 where nothing has a weight too."""
-    xp = device.module(scores)
-    top = scores.max(axis=1, keepdims=True)
-    if nothing:
-        top = xp.maximum(top, 0)
-    weights = xp.exp(scores - top)
-    total = weights.sum(axis=1, keepdims=True)
-    return weights / (total + xp.exp(-top) if nothing else total)
 
 
 def _example(dimension, seed):
